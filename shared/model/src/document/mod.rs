@@ -1,0 +1,227 @@
+//! The source document, version 1: what one feed is and where it lands.
+//!
+//! Written as YAML, stored in DynamoDB, read by every function. Unknown fields
+//! are refused; every error names the field path and says what would be right.
+
+mod columns;
+mod format;
+mod load;
+mod output;
+mod steps;
+mod validate;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use columns::{BadValue, Column, From, FromSpec, Timestamp};
+pub use format::{Compression, Csv, Encoding, Format, Json, JsonLayout, RaggedRows};
+pub use load::{DocumentError, Problem};
+pub use output::OutputColumn;
+pub use steps::{Explode, Filter, FilterOp, Flatten, Hash, MapValues, Mask, Step};
+
+/// One feed with one owner, one schema and one destination table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceDocument {
+    /// Name of the source: lower-case letters, digits, `-` and `_`, at most 64.
+    pub source: String,
+    /// Version of this document format. Always 1.
+    pub version: u32,
+    /// Who is asked when something is wrong with the feed.
+    pub owner: String,
+    /// A disabled source loads nothing; its objects wait in the queue's dead letters.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Which objects belong to the source.
+    #[serde(rename = "match")]
+    pub matching: Match,
+    /// How the objects are written.
+    pub format: Format,
+    /// How the objects are compressed.
+    #[serde(default)]
+    pub compression: Compression,
+    /// The columns that are decoded, in the order of the table.
+    pub columns: Vec<Column>,
+    /// Steps done on the decoded columns, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transform: Vec<Step>,
+    /// A list of ClickHouse SQL expressions over the columns, run by the server
+    /// (`INSERT INTO t SELECT <select> FROM input(…)`). One row in, one row out:
+    /// rows are filtered by a `filter` step, so that the accounting closes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub select: Option<String>,
+    /// What an unknown or a missing column does.
+    #[serde(default)]
+    pub drift: Drift,
+    /// Where the rows land.
+    pub table: Table,
+    /// How they are written.
+    #[serde(default)]
+    pub write: Write,
+    /// What is tolerated.
+    #[serde(default)]
+    pub errors: Errors,
+}
+
+/// Which objects belong to a source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// Only objects of this bucket; any bucket when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
+    /// The key begins with this text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// The key ends with this text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suffix: Option<String>,
+    /// The whole key, where `*` stands for anything but `/`, `**` for anything
+    /// and `{name}` for a capture without `/` that columns can use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glob: Option<String>,
+}
+
+/// What an unknown or a missing column does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drift {
+    /// A column of the object that no column of the document reads.
+    #[serde(default)]
+    pub unknown: UnknownColumn,
+    /// A column of the document that the object (or the row) does not have.
+    #[serde(default)]
+    pub missing: MissingColumn,
+}
+
+/// What an unknown column does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownColumn {
+    /// It is left out.
+    #[default]
+    Ignore,
+    /// The rows that have it go to the quarantine.
+    Quarantine,
+    /// The object fails.
+    Fail,
+}
+
+/// What a missing column does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingColumn {
+    /// It counts as NULL: a `required` column then makes its row bad.
+    #[default]
+    Null,
+    /// The rows that lack it go to the quarantine.
+    Quarantine,
+    /// The object fails.
+    Fail,
+}
+
+/// Where the rows land.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// Database, created with the table.
+    pub database: String,
+    /// Name of the table.
+    pub name: String,
+    /// Engine, as in `ENGINE = …`.
+    #[serde(default = "merge_tree")]
+    pub engine: String,
+    /// SQL expression of `PARTITION BY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition_by: Option<String>,
+    /// SQL expressions of `ORDER BY`; in load order (`tuple()`) when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order_by: Vec<String>,
+    /// SQL expression of `TTL`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
+    /// Whether the table is created when it is missing.
+    #[serde(default)]
+    pub create: Create,
+    /// How many of the newest inserted blocks the table remembers, so that a
+    /// repeated INSERT with the same token is dropped.
+    #[serde(default = "window")]
+    pub deduplication_window: u64,
+    /// Whether `_object`, `_row`, `_config_version` and `_loaded_at` are written.
+    #[serde(default = "yes")]
+    pub provenance: bool,
+}
+
+/// Whether the table is created when it is missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Create {
+    /// It is created from the document on every cluster that is written to.
+    #[default]
+    Auto,
+    /// Somebody else creates it; objects wait in the queue until it is there.
+    Never,
+}
+
+/// How the rows are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Write {
+    /// Source rows of one chunk, that is of one INSERT.
+    #[serde(default = "rows_per_chunk")]
+    pub rows_per_chunk: u64,
+    /// Clusters in the order of failover.
+    #[serde(default = "ingestion")]
+    pub clusters: Vec<String>,
+}
+
+/// What is tolerated before an object fails.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Errors {
+    /// Most bad rows of an object; no limit by number when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bad_rows: Option<u64>,
+    /// Largest share of bad rows of an object, 0 to 1, judged at the end of
+    /// each chunk over all rows read so far.
+    #[serde(default = "bad_share")]
+    pub max_bad_share: f64,
+    /// Tries of one INSERT within one invocation before the object is given
+    /// back to the queue.
+    #[serde(default = "attempts")]
+    pub retries: u32,
+}
+
+impl Default for Write {
+    fn default() -> Self {
+        Self { rows_per_chunk: rows_per_chunk(), clusters: ingestion() }
+    }
+}
+
+impl Default for Errors {
+    fn default() -> Self {
+        Self { max_bad_rows: None, max_bad_share: bad_share(), retries: attempts() }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+fn merge_tree() -> String {
+    "MergeTree".to_owned()
+}
+fn window() -> u64 {
+    10_000
+}
+fn rows_per_chunk() -> u64 {
+    524_288
+}
+fn ingestion() -> Vec<String> {
+    vec!["ingestion".to_owned()]
+}
+fn bad_share() -> f64 {
+    0.1
+}
+fn attempts() -> u32 {
+    3
+}

@@ -1,0 +1,260 @@
+//! Every rule that a document must keep, checked without I/O.
+
+use super::{BadValue, Column, Csv, Format, FromSpec, JsonLayout, Problem, SourceDocument};
+use crate::chunk::largest_divisor;
+use crate::{ColumnType, Pattern};
+
+/// Names that the platform gives to provenance columns.
+const RESERVED: &[&str] = &["_object", "_row", "_config_version", "_loaded_at"];
+/// Most rows a chunk may hold: a larger block costs the server more than it saves.
+const MAX_ROWS_PER_CHUNK: u64 = 1_048_576;
+/// Chunks above this size must divide into batches of at least this size.
+const MIN_BATCH_ROWS: u64 = 1_000;
+
+impl SourceDocument {
+    /// Everything that is wrong with the document; empty when it is valid.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut found = Found(Vec::new());
+        self.check_head(&mut found);
+        self.check_match(&mut found);
+        self.check_format(&mut found);
+        self.check_columns(&mut found);
+        self.check_table(&mut found);
+        self.check_limits(&mut found);
+        if found.0.is_empty() {
+            found.0.extend(self.step_problems());
+        }
+        found.0
+    }
+
+    fn check_head(&self, found: &mut Found) {
+        if !is_source_name(&self.source) {
+            found.add("source", format!(
+                "`{}` is no source name; use 1 to 64 lower-case letters, digits, `-` and `_`, beginning with a letter",
+                self.source
+            ));
+        }
+        if self.version != 1 {
+            found.add(
+                "version",
+                format!("{} is unknown; this program reads version 1", self.version),
+            );
+        }
+        if self.owner.trim().is_empty() {
+            found.add("owner", "name somebody who can be asked about this feed");
+        }
+        if self.select.as_ref().is_some_and(|select| select.trim().is_empty()) {
+            found.add("select", "is empty; leave it out or name expressions");
+        }
+    }
+
+    fn check_match(&self, found: &mut Found) {
+        let matching = &self.matching;
+        if matching.prefix.is_none() && matching.suffix.is_none() && matching.glob.is_none() {
+            found.add("match", "matches every object; give a prefix, a suffix or a glob");
+        }
+        if let Err(error) = Pattern::new(matching) {
+            found.add("match.glob", error.to_string());
+        }
+    }
+
+    fn check_format(&self, found: &mut Found) {
+        match &self.format {
+            Format::Csv(csv) => check_csv(csv, found),
+            Format::Json(json) => match (json.layout, json.path.as_deref()) {
+                (JsonLayout::Document, None | Some("")) => {
+                    found.add(
+                        "format.json.path",
+                        "say where in the document the array lies, such as `features`",
+                    );
+                }
+                (JsonLayout::Lines | JsonLayout::Array, Some(_)) => {
+                    found.add("format.json.path", "belongs to `layout: document` only");
+                }
+                _ => {}
+            },
+            Format::Parquet | Format::Arrow => {}
+        }
+    }
+
+    fn check_columns(&self, found: &mut Found) {
+        if self.columns.is_empty() {
+            found.add("columns", "name at least one column");
+        }
+        let captures =
+            Pattern::new(&self.matching).map(|pattern| pattern.capture_names()).unwrap_or_default();
+        for (i, column) in self.columns.iter().enumerate() {
+            let path = |field: &str| format!("columns[{i}]{field}");
+            if column.name.is_empty() || column.name.chars().any(char::is_control) {
+                found.add(path(".name"), "is empty or holds control characters");
+            }
+            if RESERVED.contains(&column.name.as_str()) {
+                found.add(
+                    path(".name"),
+                    format!("`{}` is written by the platform; choose another name", column.name),
+                );
+            }
+            let column_type = match ColumnType::parse(&column.column_type) {
+                Ok(column_type) => column_type,
+                Err(error) => {
+                    found.add(path(".type"), error.to_string());
+                    continue;
+                }
+            };
+            self.check_column(column, &column_type, &captures, &path, found);
+        }
+    }
+
+    fn check_column(
+        &self,
+        column: &Column,
+        column_type: &ColumnType,
+        captures: &[String],
+        path: &dyn Fn(&str) -> String,
+        found: &mut Found,
+    ) {
+        match column.origin() {
+            FromSpec::Path(text) | FromSpec::Column(text) if text.is_empty() => {
+                found.add(path(".from"), "is empty");
+            }
+            FromSpec::Capture(name) if !captures.contains(&name) => {
+                found.add(
+                    path(".from.capture"),
+                    format!("match.glob captures no `{name}`; write `{{{name}}}` in it"),
+                );
+            }
+            FromSpec::Constant(value) if value.is_array() || value.is_object() => {
+                found.add(path(".from.constant"), "must be a text, a number, a boolean or null");
+            }
+            _ => {}
+        }
+        if column.on_error == BadValue::Null && !column_type.is_nullable() {
+            found.add(
+                path(".on_error"),
+                format!("`null` needs a Nullable type; this is {column_type}"),
+            );
+        }
+        if column.on_error == BadValue::Null && column.required {
+            found.add(path(".on_error"), "`null` contradicts `required`");
+        }
+        if column.on_error == BadValue::Default && column.default.is_none() {
+            found.add(path(".default"), "`on_error: default` needs a default");
+        }
+        if column.required && column.default.is_some() {
+            found.add(path(".default"), "contradicts `required`: a row without the value is bad");
+        }
+        if let Some(value) = &column.default
+            && (value.is_array() || value.is_object() || value.is_null())
+        {
+            found.add(path(".default"), "must be a text, a number or a boolean");
+        }
+        if column.timestamp.is_some()
+            && !matches!(
+                column_type.bare(),
+                ColumnType::Date
+                    | ColumnType::Date32
+                    | ColumnType::DateTime(_)
+                    | ColumnType::DateTime64(..)
+            )
+        {
+            found.add(path(".timestamp"), format!("is for dates and times; this is {column_type}"));
+        }
+    }
+
+    fn check_table(&self, found: &mut Found) {
+        for (field, name) in
+            [("table.database", &self.table.database), ("table.name", &self.table.name)]
+        {
+            let mut chars = name.chars();
+            let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+            if !(first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') && name.len() <= 128)
+            {
+                found.add(
+                    field,
+                    format!(
+                        "`{name}` is no name; use letters, digits and `_`, beginning with a letter"
+                    ),
+                );
+            }
+        }
+        if self.table.deduplication_window == 0 {
+            found.add(
+                "table.deduplication_window",
+                "0 switches tokens off, and with them exactly-once; use 100 or more",
+            );
+        }
+    }
+
+    fn check_limits(&self, found: &mut Found) {
+        let rows = self.write.rows_per_chunk;
+        if rows == 0 || rows > MAX_ROWS_PER_CHUNK {
+            found.add("write.rows_per_chunk", format!("must be 1 to {MAX_ROWS_PER_CHUNK}"));
+        } else if rows > MIN_BATCH_ROWS && largest_divisor(rows, 32_768) < MIN_BATCH_ROWS {
+            found.add(
+                "write.rows_per_chunk",
+                format!("{rows} does not divide into batches; use a multiple of 1000 or of 1024"),
+            );
+        }
+        if self.write.clusters.is_empty() {
+            found.add("write.clusters", "name at least one cluster");
+        }
+        for (i, name) in self.write.clusters.iter().enumerate() {
+            if self.write.clusters[..i].contains(name) {
+                found.add(format!("write.clusters[{i}]"), format!("`{name}` stands twice"));
+            }
+        }
+        if !(0.0..=1.0).contains(&self.errors.max_bad_share) {
+            found.add("errors.max_bad_share", "must be between 0 and 1");
+        }
+        if self.errors.retries > 20 {
+            found.add("errors.retries", "must be at most 20");
+        }
+    }
+}
+
+fn check_csv(csv: &Csv, found: &mut Found) {
+    let one = |field: &str, text: &str, found: &mut Found| {
+        if text.len() != 1 || !text.is_ascii() || text == "\n" || text == "\r" {
+            found.add(
+                format!("format.csv.{field}"),
+                format!("`{text}` must be one ASCII character and no line end"),
+            );
+        }
+    };
+    one("delimiter", &csv.delimiter, found);
+    if !csv.quote.is_empty() {
+        one("quote", &csv.quote, found);
+    }
+    if let Some(escape) = &csv.escape {
+        one("escape", escape, found);
+    }
+    if let Some(comment) = &csv.comment {
+        one("comment", comment, found);
+    }
+    if csv.quote == csv.delimiter {
+        found.add("format.csv.quote", "must differ from the delimiter");
+    }
+    if !csv.header && csv.names.is_empty() {
+        found.add("format.csv.names", "without a header the columns must be named");
+    }
+    if csv.header && !csv.names.is_empty() {
+        found.add("format.csv.names", "belong to `header: false` only");
+    }
+}
+
+/// Whether the text is a name that a source can have.
+fn is_source_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    name.len() <= 64
+        && chars.next().is_some_and(|c| c.is_ascii_lowercase())
+        && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')
+}
+
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Problem { path: path.into(), message: message.into() });
+    }
+}

@@ -1,0 +1,12 @@
+//! `cargo xtask demo`: builds what the demo runs, then runs it.
+
+use std::process::Command;
+
+use crate::command::{self, cargo, programs, say};
+
+/// Builds and runs the demo; the arguments are the demo's own.
+pub fn run(arguments: &[String]) -> anyhow::Result<()> {
+    say("building; the first time takes some minutes");
+    command::run(cargo().args(["build", "--release", "--workspace", "--bins", "--locked"]))?;
+    command::run(Command::new(programs()?.join("motherlode")).arg("demo").args(arguments))
+}

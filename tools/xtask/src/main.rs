@@ -1,0 +1,44 @@
+//! `cargo xtask demo | test | check`: the project's own commands.
+//!
+//! They need nothing but a Rust toolchain to start; what else they need they
+//! install under `.motherlode/`, or say precisely what is missing.
+
+mod check;
+mod command;
+mod demo;
+mod layers;
+mod test;
+
+use std::process::ExitCode;
+
+use crate::command::say;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  demo [--json FILE] [--keep]  set everything up and load real files, with progress and results
+  test [FILTER…]               set everything up and run all tests against real servers
+  check                        formatting, lints, the layers of the workspace, one version of what must be one
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let done = match command.as_str() {
+        "demo" => demo::run(&rest),
+        "test" => test::run(&rest),
+        "check" => check::run(&rest),
+        _ => {
+            say(USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

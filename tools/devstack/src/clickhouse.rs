@@ -1,0 +1,317 @@
+//! One ClickHouse cluster: a real server process with a user and a password.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use hyper::{Method, StatusCode};
+use rustix::process::Signal;
+
+use crate::child::{Child, Spec, describe, tail};
+use crate::error::{Error, Result, chain};
+use crate::http;
+use crate::options::ClusterOptions;
+use crate::setup::Engine;
+use crate::state::{CLICKHOUSE_USER, ClusterState, replace};
+use crate::{locked, ports};
+
+/// How long a server may take until it answers.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// `clickhouse local` serves while its own query runs, so it gets one that
+/// opens the listeners and then never ends.
+const SERVE_FOREVER: &str = "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; \
+    SELECT sleepEachRow(3) FROM numbers(100000000) SETTINGS max_block_size = 1, \
+    function_sleep_max_microseconds_per_block = 0, max_execution_time = 0 FORMAT Null";
+
+/// A cluster of one node.
+#[derive(Debug)]
+pub struct Cluster {
+    /// How to reach it.
+    pub state: ClusterState,
+    engine: Engine,
+    launcher: PathBuf,
+    dir: PathBuf,
+    log: PathBuf,
+    running: Mutex<Running>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    child: Option<Child>,
+    paused: bool,
+}
+
+/// What a cluster is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It answers.
+    Up,
+    /// It was stopped with SIGSTOP.
+    Paused,
+    /// Its process has ended.
+    Dead(String),
+    /// Its process runs but does not answer.
+    Silent(String),
+}
+
+impl Cluster {
+    /// Starts a server under `dir` on ports that are free.
+    pub async fn start(
+        options: &ClusterOptions,
+        engine: &Engine,
+        launcher: &Path,
+        dir: PathBuf,
+        log: PathBuf,
+    ) -> Result<Self> {
+        std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
+        let mut attempt = 1;
+        loop {
+            let [http, native] = ports::free()?;
+            let cluster = Self {
+                state: ClusterState {
+                    name: options.name.clone(),
+                    role: options.role.clone(),
+                    http: format!("http://127.0.0.1:{http}"),
+                    native: format!("127.0.0.1:{native}"),
+                    user: CLICKHOUSE_USER.into(),
+                    password: uuid::Uuid::new_v4().simple().to_string(),
+                    secret: format!("motherlode/clickhouse/{}", options.name),
+                },
+                engine: engine.clone(),
+                launcher: launcher.to_path_buf(),
+                dir: dir.clone(),
+                log: log.clone(),
+                running: Mutex::default(),
+            };
+            match cluster.restart().await {
+                Ok(()) => return Ok(cluster),
+                Err(error) if attempt == ports::ATTEMPTS => return Err(error),
+                Err(error) => tracing::warn!(error = %chain(&error), "starting a cluster again on other ports"),
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Starts the server, on the same ports and data as before, unless it
+    /// runs.
+    pub async fn restart(&self) -> Result<()> {
+        let running = || {
+            let running = locked(&self.running);
+            running.child.as_ref().is_some_and(|child| child.exit().is_none())
+        };
+        if !running() {
+            self.write_configuration()?;
+            let spec = Spec {
+                launcher: self.launcher.clone(),
+                args: self.args(),
+                // The server's watchdog would be the child instead of the server.
+                env: [("CLICKHOUSE_WATCHDOG_ENABLE".into(), "0".into())].into(),
+                log: self.log.clone(),
+            };
+            *locked(&self.running) = Running { child: Some(Child::spawn(&spec)?), paused: false };
+        }
+        let started = tokio::time::timeout(START_LIMIT, async {
+            loop {
+                if !running() {
+                    return Err("the process ended".to_owned());
+                }
+                // The password is this run's own, so no other server that
+                // happens to listen there can answer this.
+                if self.query("CREATE DATABASE IF NOT EXISTS motherlode").await.is_ok() {
+                    return Ok(());
+                }
+                tokio::time::sleep(Duration::from_millis(30)).await;
+            }
+        });
+        let reason = match started.await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(reason)) => reason,
+            Err(_) => format!("no answer within {START_LIMIT:?}"),
+        };
+        self.kill().await;
+        Err(Error::Start {
+            part: format!("the cluster {}", self.state.name),
+            reason,
+            log: self.log.clone(),
+            tail: tail(&self.log),
+        })
+    }
+
+    /// Kills the server with SIGKILL, as a machine that loses power would.
+    pub async fn kill(&self) {
+        // Out of the lock first: waiting must not hold it.
+        let child = locked(&self.running).child.take();
+        if let Some(child) = child {
+            child.kill().await;
+            *locked(&self.running) = Running { child: Some(child), paused: false };
+        }
+    }
+
+    /// Stops the server from running (SIGSTOP) or lets it go on: a server
+    /// that accepts connections and never answers.
+    pub fn pause(&self, paused: bool) {
+        let mut running = locked(&self.running);
+        if let Some(child) = &running.child {
+            child.signal(if paused { Signal::STOP } else { Signal::CONT });
+            running.paused = paused;
+        }
+    }
+
+    /// The server's process, unless it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        let running = locked(&self.running);
+        running.child.as_ref().filter(|child| child.exit().is_none()).map(Child::pid)
+    }
+
+    /// What the server is doing.
+    pub async fn health(&self) -> Health {
+        {
+            let running = locked(&self.running);
+            match running.child.as_ref().map(Child::exit) {
+                None => return Health::Dead("it is being stopped".into()),
+                Some(Some(status)) => return Health::Dead(describe(status)),
+                Some(None) if running.paused => return Health::Paused,
+                Some(None) => {}
+            }
+        }
+        match self.query("SELECT 1").await {
+            Ok(()) => Health::Up,
+            Err(error) => Health::Silent(chain(&error)),
+        }
+    }
+
+    async fn query(&self, sql: &str) -> Result<()> {
+        let address = self.state.http.trim_start_matches("http://");
+        let mut request = http::request(Method::POST, address, "/", sql.to_owned())?;
+        for (name, value) in
+            [("x-clickhouse-user", &self.state.user), ("x-clickhouse-key", &self.state.password)]
+        {
+            let value = hyper::header::HeaderValue::from_str(value)
+                .map_err(|error| Error::Http { address: address.into(), reason: error.to_string() })?;
+            request.headers_mut().insert(name, value);
+        }
+        let answer = http::send(address, request, Duration::from_secs(5)).await?;
+        match answer.status() {
+            StatusCode::OK => Ok(()),
+            status => Err(Error::Refused {
+                path: self.state.http.clone(),
+                status: status.as_u16(),
+                message: String::from_utf8_lossy(answer.body()).trim().into(),
+            }),
+        }
+    }
+
+    fn args(&self) -> Vec<OsString> {
+        let config = self.dir.join("config.xml");
+        let with = |option: &str, value: &dyn AsRef<Path>| {
+            let mut arg = OsString::from(option);
+            arg.push(value.as_ref());
+            arg
+        };
+        match &self.engine {
+            Engine::Library(library) => vec![
+                "chdb".into(),
+                library.into(),
+                with("--config-file=", &config),
+                with("--path=", &self.dir.join("data")),
+                // `clickhouse local` does not heed the level in the file.
+                "--log-level=warning".into(),
+                "--listen_host=127.0.0.1".into(),
+                with("--http_port=", &self.http_port()),
+                with("--tcp_port=", &self.native_port()),
+                "--query".into(),
+                SERVE_FOREVER.into(),
+            ],
+            Engine::Binary(binary) => {
+                vec!["exec".into(), binary.into(), "server".into(), with("--config-file=", &config)]
+            }
+        }
+    }
+
+    fn write_configuration(&self) -> Result<()> {
+        let users = self.dir.join("users.xml");
+        replace(&users, users_xml(&self.state, &self.engine).as_bytes())?;
+        let config = config_xml(&users, &self.dir.join("data"), &self.http_port(), &self.native_port());
+        replace(&self.dir.join("config.xml"), config.as_bytes())
+    }
+
+    fn http_port(&self) -> String {
+        port(&self.state.http)
+    }
+
+    fn native_port(&self) -> String {
+        port(&self.state.native)
+    }
+}
+
+fn port(address: &str) -> String {
+    address.rsplit(':').next().unwrap_or_default().into()
+}
+
+/// The server's configuration. The query log is on, because tests and
+/// benchmarks ask it what a query cost.
+fn config_xml(users: &Path, data: &Path, http: &str, native: &str) -> String {
+    let (users, data) = (escape(users), escape(data));
+    format!(
+        "<clickhouse>
+  <users_config>{users}</users_config>
+  <path>{data}/</path>
+  <listen_host>127.0.0.1</listen_host>
+  <http_port>{http}</http_port>
+  <tcp_port>{native}</tcp_port>
+  <logger><level>warning</level><console>1</console></logger>
+  <query_log>
+    <database>system</database>
+    <table>query_log</table>
+    <flush_interval_milliseconds>1000</flush_interval_milliseconds>
+  </query_log>
+  <part_log>
+    <database>system</database>
+    <table>part_log</table>
+    <flush_interval_milliseconds>1000</flush_interval_milliseconds>
+  </part_log>
+</clickhouse>
+"
+    )
+}
+
+/// One user with a password, on loopback only. `clickhouse local` runs its
+/// own query as `default` without a password, so there that user stays, with
+/// no right but to open the listeners.
+fn users_xml(state: &ClusterState, engine: &Engine) -> String {
+    let session = match engine {
+        Engine::Binary(_) => "",
+        Engine::Library(_) => {
+            "
+    <default>
+      <password></password>
+      <networks><ip>127.0.0.1</ip></networks>
+      <profile>default</profile>
+      <quota>default</quota>
+      <grants><query>GRANT SYSTEM LISTEN ON *.*</query></grants>
+    </default>"
+        }
+    };
+    let ClusterState { user, password, .. } = state;
+    format!(
+        "<clickhouse>
+  <profiles><default></default></profiles>
+  <quotas><default></default></quotas>
+  <users>
+    <{user}>
+      <password>{password}</password>
+      <networks><ip>127.0.0.1</ip></networks>
+      <profile>default</profile>
+      <quota>default</quota>
+    </{user}>{session}
+  </users>
+</clickhouse>
+"
+    )
+}
+
+fn escape(path: &Path) -> String {
+    path.to_string_lossy().replace('&', "&amp;").replace('<', "&lt;")
+}

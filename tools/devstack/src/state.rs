@@ -1,0 +1,208 @@
+//! `state.json`: what a running stack tells everybody else, and the
+//! environment that follows from it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The `DynamoDB` table that knows what was loaded.
+pub const LEDGER_TABLE: &str = "motherlode-ledger";
+/// The `DynamoDB` table of source documents.
+pub const SOURCES_TABLE: &str = "motherlode-sources";
+/// The ClickHouse user that every cluster has, and its database.
+pub const CLICKHOUSE_USER: &str = "motherlode";
+
+/// What a stack consists of while it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StackState {
+    /// Tells this run from any other.
+    pub instance: String,
+    /// The stack's name.
+    pub name: String,
+    /// The stack's folder.
+    pub dir: PathBuf,
+    /// The supervisor's process.
+    pub pid: u32,
+    /// How far it has come.
+    pub phase: Phase,
+    /// The control API, `127.0.0.1:PORT`.
+    pub control: String,
+    /// The AWS stand-in, if there is one.
+    pub aws: Option<AwsState>,
+    /// The ClickHouse clusters.
+    pub clusters: Vec<ClusterState>,
+    /// The functions.
+    pub functions: Vec<FunctionState>,
+    /// The S3 buckets.
+    pub buckets: Vec<String>,
+}
+
+/// How far a stack has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It is starting; the text says what it is doing.
+    Starting(String),
+    /// Everything answers.
+    Ready,
+    /// It gave up.
+    Failed(String),
+}
+
+/// How to reach the AWS stand-in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwsState {
+    /// `http://127.0.0.1:PORT`, for every service.
+    pub endpoint: String,
+    /// The region.
+    pub region: String,
+}
+
+/// How to reach one cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterState {
+    /// The cluster's name.
+    pub name: String,
+    /// What it is for.
+    pub role: String,
+    /// The HTTP interface, `http://127.0.0.1:PORT`.
+    pub http: String,
+    /// The native interface, `127.0.0.1:PORT`.
+    pub native: String,
+    /// The user.
+    pub user: String,
+    /// The password: random, for this run, on loopback only.
+    pub password: String,
+    /// The name of the secret that holds both.
+    pub secret: String,
+}
+
+/// One function and its queues.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionState {
+    /// The function's name.
+    pub name: String,
+    /// The queue that invokes it.
+    pub queue_url: Option<String>,
+    /// Where its messages end that nobody could handle.
+    pub dlq_url: Option<String>,
+}
+
+impl StackState {
+    /// Reads the state of the stack in `dir`; none when it was never up.
+    ///
+    /// # Errors
+    /// When the file is there but cannot be read.
+    pub fn read(dir: &Path) -> Result<Option<Self>> {
+        let path = path(dir);
+        match std::fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(Error::json("understand", &path)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
+    /// Replaces the file in one step, so that a reader never sees half of it.
+    pub(crate) fn write(&self) -> Result<()> {
+        let path = path(&self.dir);
+        let text = serde_json::to_vec_pretty(self).map_err(Error::json("write", &path))?;
+        replace(&path, &text)
+    }
+
+    pub(crate) fn remove(dir: &Path) -> Result<()> {
+        let path = path(dir);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The cluster of that name.
+    pub fn cluster(&self, name: &str) -> Option<&ClusterState> {
+        self.clusters.iter().find(|cluster| cluster.name == name)
+    }
+
+    /// The function of that name.
+    pub fn function(&self, name: &str) -> Option<&FunctionState> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// The variables with which any AWS client and any function finds this
+    /// stack.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let mut env = BTreeMap::new();
+        let mut set = |key: &str, value: String| env.insert(key.to_owned(), value);
+        if let Some(aws) = &self.aws {
+            set("AWS_REGION", aws.region.clone());
+            set("AWS_DEFAULT_REGION", aws.region.clone());
+            set("AWS_ACCESS_KEY_ID", "motherlode".into());
+            set("AWS_SECRET_ACCESS_KEY", "motherlode".into());
+            set("AWS_ENDPOINT_URL", aws.endpoint.clone());
+            set("MOTHERLODE_S3_PATH_STYLE", "true".into());
+            set("MOTHERLODE_LEDGER_TABLE", LEDGER_TABLE.into());
+            set("MOTHERLODE_SOURCES_TABLE", SOURCES_TABLE.into());
+        }
+        // Lambda is not the stand-in's: functions are invoked through us.
+        set("AWS_ENDPOINT_URL_LAMBDA", format!("http://{}", self.control));
+        set("MOTHERLODE_CLUSTERS", self.clusters_json());
+        env
+    }
+
+    fn clusters_json(&self) -> String {
+        let clusters: Vec<_> = self
+            .clusters
+            .iter()
+            .map(|cluster| {
+                serde_json::json!({
+                    "name": cluster.name,
+                    "role": cluster.role,
+                    "nodes": [cluster.http],
+                    "secret": cluster.secret,
+                })
+            })
+            .collect();
+        serde_json::Value::from(clusters).to_string()
+    }
+
+    /// The file with [`environment`](Self::environment) as `KEY=VALUE` lines,
+    /// quoted where a shell needs it.
+    pub fn env_file(&self) -> PathBuf {
+        self.dir.join("env")
+    }
+
+    pub(crate) fn write_env_file(&self) -> Result<()> {
+        let lines: String =
+            self.environment().iter().map(|(key, value)| format!("{key}={}\n", quoted(value))).collect();
+        replace(&self.env_file(), lines.as_bytes())
+    }
+}
+
+/// No value of ours holds a single quote.
+fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
+    if value.chars().all(plain) { value.into() } else { format!("'{value}'") }
+}
+
+fn path(dir: &Path) -> PathBuf {
+    dir.join("state.json")
+}
+
+/// Writes beside the file and renames. The files hold passwords, so only the
+/// owner may read them.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let new = path.with_extension(format!("new-{}", std::process::id()));
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)
+        .and_then(|mut file| file.write_all(content))
+        .and_then(|()| std::fs::rename(&new, path))
+        .map_err(Error::io("write", path))
+}

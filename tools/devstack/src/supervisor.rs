@@ -1,0 +1,253 @@
+//! The one process that runs a stack: starts the parts, answers the control
+//! API, and takes everything down with it.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client as Sqs;
+use futures::future::{OptionFuture, join_all, try_join, try_join_all};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::aws::sdk_config;
+use crate::clickhouse::Cluster;
+use crate::error::{Error, Result, chain};
+use crate::function::Function;
+use crate::lock::Lock;
+use crate::moto::Moto;
+use crate::options::Options;
+use crate::sqs_source::SqsSource;
+use crate::state::{AwsState, FunctionState, Phase, StackState};
+use crate::{control, http, resources, setup};
+
+/// A running stack, as the control API sees it.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    /// What it consists of.
+    pub state: StackState,
+    /// The clusters.
+    pub clusters: Vec<Cluster>,
+    /// The AWS stand-in.
+    pub moto: Option<Moto>,
+    /// A client for the queues.
+    pub sqs: Option<Sqs>,
+    /// The functions.
+    pub functions: Vec<Arc<Function>>,
+    /// Set to true to shut down.
+    pub stop: watch::Sender<bool>,
+}
+
+/// Runs a stack until SIGTERM, SIGINT, a request to stop or, when attached,
+/// the end of standard input.
+///
+/// # Errors
+/// When it is not called on the main thread, the stack is up already, or a
+/// part does not start.
+pub fn serve(options: &Options) -> Result<()> {
+    // The kernel kills our children when the thread that started them ends.
+    #[cfg(target_os = "linux")]
+    if rustix::thread::gettid() != rustix::process::getpid() {
+        return Err(Error::NotMainThread);
+    }
+    if tokio::runtime::Handle::try_current().is_ok() {
+        return Err(Error::NotMainThread);
+    }
+    // Standard error is the supervisor's log. A subscriber that the program
+    // has installed already is as good.
+    let _ = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
+        )
+        .try_init();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::io("start", Path::new("the async runtime")))?;
+    runtime.block_on(run(options))
+}
+
+/// The file that is locked while a stack is up.
+pub(crate) fn lock_file(dir: &Path) -> PathBuf {
+    dir.join("lock")
+}
+
+async fn run(options: &Options) -> Result<()> {
+    let options = options.resolved()?;
+    let dir = options.dir();
+    // Whoever asks whether a stack is up holds the lock for a moment.
+    let lock = tokio::time::timeout(Duration::from_secs(2), Lock::take(&lock_file(&dir), || {})).await;
+    let Ok(lock) = lock else { return Err(Error::AlreadyUp { dir }) };
+    let _lock = lock?;
+    let stop = watch::Sender::new(false);
+    stop_on_signals(&stop)?;
+    if options.attached {
+        stop_at_end_of_input(&stop);
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    let listener = listener.map_err(Error::io("listen on", Path::new("127.0.0.1")))?;
+    let control = listener.local_addr().map_err(Error::io("listen on", Path::new("127.0.0.1")))?;
+    let state = StackState {
+        instance: uuid::Uuid::new_v4().to_string(),
+        name: options.name.clone(),
+        dir: dir.clone(),
+        pid: std::process::id(),
+        phase: Phase::Starting("starting".into()),
+        control: control.to_string(),
+        aws: None,
+        clusters: vec![],
+        functions: vec![],
+        buckets: vec![],
+    };
+    state.write()?;
+
+    let mut stopped = stop.subscribe();
+    let started = tokio::select! {
+        started = start(&options, state.clone(), stop) => started,
+        // What has been started is killed when the other branch is dropped.
+        _ = stopped.wait_for(|stop| *stop) => {
+            StackState::remove(&dir)?;
+            return Ok(());
+        }
+    };
+    let stack = match started {
+        Ok(stack) => Arc::new(stack),
+        Err(error) => {
+            StackState { phase: Phase::Failed(chain(&error)), ..state }.write()?;
+            return Err(error);
+        }
+    };
+
+    let mut work = JoinSet::new();
+    work.spawn(http::serve(listener, control::handler(stack.clone()), watch::Sender::new(0)));
+    for source in sources(&stack) {
+        work.spawn(source.run());
+    }
+    stack.state.write_env_file()?;
+    stack.state.write()?;
+    tracing::info!(control = stack.state.control, "stack ready");
+
+    // The sender lives in the stack.
+    let _ = stopped.wait_for(|stop| *stop).await;
+    tracing::info!("stack stopping");
+    stop_all(&stack).await;
+    work.shutdown().await;
+    StackState::remove(&dir)
+}
+
+/// Starts every part; nothing is ready before all are.
+async fn start(options: &Options, mut state: StackState, stop: watch::Sender<bool>) -> Result<Stack> {
+    let dir = &state.dir.clone();
+    let logs = dir.join("logs");
+    let data = dir.join("clickhouse");
+    if !options.keep_data && data.exists() {
+        std::fs::remove_dir_all(&data).map_err(Error::io("remove", &data))?;
+    }
+    let launcher = options.launcher();
+    let tools = setup::ensure(options, &|step| tracing::info!(step, "setting up")).await?;
+    let step = |state: &mut StackState, text: &str| {
+        state.phase = Phase::Starting(text.into());
+        state.write()
+    };
+
+    step(&mut state, "starting ClickHouse and AWS")?;
+    let clusters = try_join_all(options.clusters.iter().zip(tools.clickhouse.iter().cycle()).map(
+        |(cluster, engine)| {
+            let log = logs.join(format!("clickhouse-{}.log", cluster.name));
+            Cluster::start(cluster, engine, &launcher, data.join(&cluster.name), log)
+        },
+    ));
+    let moto = async {
+        let moto = tools.python.as_ref().map(|python| Moto::start(python, &launcher, logs.join("aws.log")));
+        OptionFuture::from(moto).await.transpose()
+    };
+    let (clusters, moto) = try_join(clusters, moto).await?;
+    state.clusters = clusters.iter().map(|cluster| cluster.state.clone()).collect();
+
+    let mut sqs = None;
+    if let Some(moto) = &moto {
+        step(&mut state, "creating queues, buckets, tables and secrets")?;
+        let aws = AwsState { endpoint: format!("http://{}", moto.address), region: options.region.clone() };
+        let config = sdk_config(&aws);
+        state.functions = resources::create(&config, options, &state.clusters).await?;
+        state.buckets = options.buckets.iter().map(|bucket| bucket.name.clone()).collect();
+        state.aws = Some(aws);
+        sqs = Some(Sqs::new(&config));
+    } else {
+        let bare = |name: &String| FunctionState { name: name.clone(), queue_url: None, dlq_url: None };
+        state.functions = options.functions.iter().map(|function| bare(&function.name)).collect();
+    }
+    let functions = options
+        .functions
+        .iter()
+        .map(|function| {
+            let env = environment(&state, &function.name);
+            Arc::new(Function::new(function, &options.region, &launcher, &logs, env))
+        })
+        .collect();
+    state.phase = Phase::Ready;
+    Ok(Stack { state, clusters, moto, sqs, functions, stop })
+}
+
+/// The stack's variables and the function's own queue.
+fn environment(state: &StackState, function: &str) -> BTreeMap<String, String> {
+    let mut env = state.environment();
+    if let Some(url) = state.function(function).and_then(|function| function.queue_url.clone()) {
+        env.insert("MOTHERLODE_QUEUE_URL".into(), url);
+    }
+    env
+}
+
+fn sources(stack: &Stack) -> Vec<SqsSource> {
+    let source = |function: &Arc<Function>| {
+        Some(SqsSource {
+            client: stack.sqs.clone()?,
+            queue_url: stack.state.function(&function.options.name)?.queue_url.clone()?,
+            region: stack.state.aws.as_ref()?.region.clone(),
+            queue: function.options.queue.clone()?,
+            function: function.clone(),
+        })
+    };
+    stack.functions.iter().filter_map(source).collect()
+}
+
+/// Kills every child. None of them has anything to lose: ClickHouse writes
+/// before it answers, and the AWS stand-in keeps nothing.
+async fn stop_all(stack: &Stack) {
+    join_all(stack.functions.iter().map(|function| function.stop())).await;
+    join_all(stack.clusters.iter().map(Cluster::kill)).await;
+    if let Some(moto) = &stack.moto {
+        moto.child.kill().await;
+    }
+}
+
+fn stop_on_signals(stop: &watch::Sender<bool>) -> Result<()> {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        let mut signals = signal(kind).map_err(Error::io("listen for", Path::new("signals")))?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            signals.recv().await;
+            stop.send_replace(true);
+        });
+    }
+    Ok(())
+}
+
+/// A thread of its own, because a runtime cannot end while a read of standard
+/// input is under way.
+fn stop_at_end_of_input(stop: &watch::Sender<bool>) {
+    let stop = stop.clone();
+    std::thread::spawn(move || {
+        let mut input = std::io::stdin().lock();
+        let mut ignored = [0; 64];
+        while matches!(input.read(&mut ignored), Ok(count) if count > 0) {}
+        stop.send_replace(true);
+    });
+}

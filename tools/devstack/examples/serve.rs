@@ -4,6 +4,7 @@
 use std::path::Path;
 
 fn main() -> anyhow::Result<()> {
-    let file = std::env::args_os().nth(1).ok_or_else(|| anyhow::anyhow!("expected an options file"))?;
+    let file =
+        std::env::args_os().nth(1).ok_or_else(|| anyhow::anyhow!("expected an options file"))?;
     Ok(devstack::serve(&devstack::Options::read(Path::new(&file))?)?)
 }

@@ -19,7 +19,9 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let dir = PathBuf::from(std::env::var("TOY_DIR")?);
     let Some(records) = event.payload["Records"].as_array() else {
         act(event.payload["do"].as_str().unwrap_or("ok"), &dir).await?;
-        return Ok(json!({ "pid": std::process::id(), "queue": std::env::var("MOTHERLODE_QUEUE_URL").ok() }));
+        return Ok(
+            json!({ "pid": std::process::id(), "queue": std::env::var("MOTHERLODE_QUEUE_URL").ok() }),
+        );
     };
     let mut failures = Vec::new();
     for record in records {

@@ -88,7 +88,9 @@ impl Cluster {
             match cluster.restart().await {
                 Ok(()) => return Ok(cluster),
                 Err(error) if attempt == ports::ATTEMPTS => return Err(error),
-                Err(error) => tracing::warn!(error = %chain(&error), "starting a cluster again on other ports"),
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "starting a cluster again on other ports")
+                }
             }
             attempt += 1;
         }
@@ -188,8 +190,9 @@ impl Cluster {
         for (name, value) in
             [("x-clickhouse-user", &self.state.user), ("x-clickhouse-key", &self.state.password)]
         {
-            let value = hyper::header::HeaderValue::from_str(value)
-                .map_err(|error| Error::Http { address: address.into(), reason: error.to_string() })?;
+            let value = hyper::header::HeaderValue::from_str(value).map_err(|error| {
+                Error::Http { address: address.into(), reason: error.to_string() }
+            })?;
             request.headers_mut().insert(name, value);
         }
         let answer = http::send(address, request, Duration::from_secs(5)).await?;
@@ -233,7 +236,8 @@ impl Cluster {
     fn write_configuration(&self) -> Result<()> {
         let users = self.dir.join("users.xml");
         replace(&users, users_xml(&self.state, &self.engine).as_bytes())?;
-        let config = config_xml(&users, &self.dir.join("data"), &self.http_port(), &self.native_port());
+        let config =
+            config_xml(&users, &self.dir.join("data"), &self.http_port(), &self.native_port());
         replace(&self.dir.join("config.xml"), config.as_bytes())
     }
 

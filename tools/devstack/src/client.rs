@@ -31,9 +31,12 @@ impl Control {
 
     /// What the stack is doing.
     pub async fn status(&self) -> Result<Status> {
-        let answer = self.call(Method::GET, "/status", Bytes::new(), Duration::from_secs(30)).await?;
-        serde_json::from_slice(answer.body())
-            .map_err(|error| Error::Http { address: self.address.clone(), reason: error.to_string() })
+        let answer =
+            self.call(Method::GET, "/status", Bytes::new(), Duration::from_secs(30)).await?;
+        serde_json::from_slice(answer.body()).map_err(|error| Error::Http {
+            address: self.address.clone(),
+            reason: error.to_string(),
+        })
     }
 
     /// Has the supervisor shut everything down; it answers before it has.
@@ -86,9 +89,10 @@ impl Control {
         let path = invocations(function);
         let answer = self.call(Method::POST, &path, event.into(), INVOKE_LIMIT).await?;
         if answer.headers().contains_key("x-amz-function-error") {
-            return serde_json::from_slice(answer.body())
-                .map(Err)
-                .map_err(|error| Error::Http { address: self.address.clone(), reason: error.to_string() });
+            return serde_json::from_slice(answer.body()).map(Err).map_err(|error| Error::Http {
+                address: self.address.clone(),
+                reason: error.to_string(),
+            });
         }
         Ok(Ok(answer.into_body()))
     }
@@ -99,7 +103,8 @@ impl Control {
         let mut request = http::request(Method::POST, &self.address, &path, event)?;
         let kind = hyper::header::HeaderValue::from_static("Event");
         request.headers_mut().insert("x-amz-invocation-type", kind);
-        self.accept(&path, http::send(&self.address, request, Duration::from_secs(10)).await?).map(|_| ())
+        self.accept(&path, http::send(&self.address, request, Duration::from_secs(10)).await?)
+            .map(|_| ())
     }
 
     async fn post(&self, path: &str) -> Result<()> {
@@ -107,7 +112,13 @@ impl Control {
         self.call(Method::POST, path, Bytes::new(), Duration::from_secs(90)).await.map(|_| ())
     }
 
-    async fn call(&self, method: Method, path: &str, body: Bytes, limit: Duration) -> Result<Answer> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<Answer> {
         let request = http::request(method, &self.address, path, body)?;
         self.accept(path, http::send(&self.address, request, limit).await?)
     }

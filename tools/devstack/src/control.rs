@@ -29,7 +29,8 @@ type Answer = Response<Full<Bytes>>;
 /// Answers requests about this stack.
 pub fn handler(
     stack: Arc<Stack>,
-) -> impl Fn(Request<Incoming>) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Clone + Send + 'static {
+) -> impl Fn(Request<Incoming>) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Clone + Send + 'static
+{
     move |request| {
         let stack = stack.clone();
         Box::pin(async move { route(&stack, request).await })
@@ -114,7 +115,9 @@ async fn invoke(function: &Arc<Function>, request: Request<Incoming>) -> Answer 
         Err(error) => {
             let document = serde_json::to_value(&error).unwrap_or_default();
             let mut response = http::json(StatusCode::OK, &document);
-            response.headers_mut().insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
+            response
+                .headers_mut()
+                .insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
             response
         }
     };
@@ -123,19 +126,29 @@ async fn invoke(function: &Arc<Function>, request: Request<Incoming>) -> Answer 
 }
 
 async fn status(stack: &Stack) -> Status {
-    let mut parts = join_all(stack.clusters.iter().map(|cluster| cluster_part(stack, cluster))).await;
+    let mut parts =
+        join_all(stack.clusters.iter().map(|cluster| cluster_part(stack, cluster))).await;
     parts.extend(aws_part(stack).await);
     let queues = queues(stack).await;
     let mut problems: Vec<String> = parts
         .iter()
-        .filter_map(|part| Some(format!("{}: {} (log: {})", part.name, part.problem.as_ref()?, part.log.display())))
+        .filter_map(|part| {
+            Some(format!("{}: {} (log: {})", part.name, part.problem.as_ref()?, part.log.display()))
+        })
         .collect();
     for queue in queues.iter().filter(|queue| queue.dead_letters && queue.visible > 0) {
-        problems.push(format!("{} holds {} messages that could not be handled", queue.name, queue.visible));
+        problems.push(format!(
+            "{} holds {} messages that could not be handled",
+            queue.name, queue.visible
+        ));
     }
     Status {
         state: stack.state.clone(),
-        functions: stack.functions.iter().map(|function| function_status(stack, function)).collect(),
+        functions: stack
+            .functions
+            .iter()
+            .map(|function| function_status(stack, function))
+            .collect(),
         parts,
         queues,
         problems,

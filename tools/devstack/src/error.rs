@@ -98,7 +98,9 @@ pub enum Error {
         message: String,
     },
     /// `serve` was called where its children could not be kept safe.
-    #[error("serve must run on the main thread, outside of any async runtime: children die with the thread that started them")]
+    #[error(
+        "serve must run on the main thread, outside of any async runtime: children die with the thread that started them"
+    )]
     NotMainThread,
 }
 
@@ -106,12 +108,18 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+    pub(crate) fn io(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_path_buf();
         move |source| Self::Io { action, path, source }
     }
 
-    pub(crate) fn json(action: &'static str, path: &Path) -> impl FnOnce(serde_json::Error) -> Self + use<> {
+    pub(crate) fn json(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(serde_json::Error) -> Self + use<> {
         let path = path.to_path_buf();
         move |source| Self::Json { action, path, source }
     }

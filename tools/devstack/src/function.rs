@@ -109,13 +109,18 @@ impl Function {
     /// The instances there are, with the number of their place.
     pub fn instances(&self) -> Vec<(usize, Arc<Instance>)> {
         let slots = locked(&self.slots);
-        slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.instance.clone()?))).collect()
+        slots
+            .iter()
+            .enumerate()
+            .filter_map(|(number, slot)| Some((number, slot.instance.clone()?)))
+            .collect()
     }
 
     /// Kills one instance that is handling an event, with SIGKILL; answers
     /// its process id, or none when all are idle.
     pub fn kill_busy(&self) -> Option<u32> {
-        let (_, instance) = self.instances().into_iter().find(|(_, instance)| instance.busy().is_some())?;
+        let (_, instance) =
+            self.instances().into_iter().find(|(_, instance)| instance.busy().is_some())?;
         instance.child.signal(Signal::KILL);
         Some(instance.child.pid())
     }
@@ -131,7 +136,9 @@ impl Function {
     /// sees to it that one is free.
     fn take_slot(&self) -> usize {
         let mut slots = locked(&self.slots);
-        let warm = |slot: &Slot| !slot.taken && slot.instance.as_ref().is_some_and(|instance| instance.alive());
+        let warm = |slot: &Slot| {
+            !slot.taken && slot.instance.as_ref().is_some_and(|instance| instance.alive())
+        };
         let number = slots
             .iter()
             .position(warm)
@@ -173,7 +180,11 @@ impl Function {
         let timeout = Duration::from_secs(self.options.timeout_seconds.into());
         let instance = Instance::start(&spec, &self.arn, timeout).await;
         let instance = Arc::new(instance.map_err(|error| internal(&chain(&error)))?);
-        tracing::info!(function = self.options.name, pid = instance.child.pid(), "instance started");
+        tracing::info!(
+            function = self.options.name,
+            pid = instance.child.pid(),
+            "instance started"
+        );
         locked(&self.slots)[slot].instance = Some(instance.clone());
         Ok(instance)
     }

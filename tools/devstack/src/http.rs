@@ -20,7 +20,11 @@ use crate::error::{Error, Result};
 pub type Answer = Response<Bytes>;
 
 /// Sends one request to `127.0.0.1:PORT` and reads the whole answer.
-pub async fn send(address: &str, request: Request<Full<Bytes>>, timeout: Duration) -> Result<Answer> {
+pub async fn send(
+    address: &str,
+    request: Request<Full<Bytes>>,
+    timeout: Duration,
+) -> Result<Answer> {
     let exchange = async {
         let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
@@ -41,7 +45,12 @@ pub async fn send(address: &str, request: Request<Full<Bytes>>, timeout: Duratio
 }
 
 /// A request with a host header, as HTTP/1.1 wants it.
-pub fn request(method: Method, address: &str, path: &str, body: impl Into<Bytes>) -> Result<Request<Full<Bytes>>> {
+pub fn request(
+    method: Method,
+    address: &str,
+    path: &str,
+    body: impl Into<Bytes>,
+) -> Result<Request<Full<Bytes>>> {
     Request::builder()
         .method(method)
         .uri(path)

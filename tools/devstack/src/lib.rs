@@ -37,13 +37,18 @@ mod up;
 pub use client::Control;
 pub use error::{Error, Result};
 pub use instance::FunctionError;
-pub use options::{BucketOptions, ClusterOptions, FunctionOptions, Options, Program, QueueOptions, stack_dir};
+pub use options::{
+    BucketOptions, ClusterOptions, FunctionOptions, Options, Program, QueueOptions, stack_dir,
+};
 pub use render::render_status;
 pub use setup::{CHDB_VERSION, Engine, MOTO_VERSION, Progress, Tools, ensure as set_up};
 pub use state::{
-    AwsState, CLICKHOUSE_USER, ClusterState, FunctionState, LEDGER_TABLE, Phase, SOURCES_TABLE, StackState,
+    AwsState, CLICKHOUSE_USER, ClusterState, FunctionState, LEDGER_TABLE, Phase, SOURCES_TABLE,
+    StackState,
 };
-pub use status::{FunctionStatus, InstanceState, InstanceStatus, Part, PartKind, PartState, QueueStatus, Status};
+pub use status::{
+    FunctionStatus, InstanceState, InstanceStatus, Part, PartKind, PartState, QueueStatus, Status,
+};
 pub use supervisor::serve;
 pub use up::{AttachedStack, down, status, up};
 

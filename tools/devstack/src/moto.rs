@@ -32,15 +32,24 @@ impl Moto {
             let args = ["-m", "moto.server", "-H", "127.0.0.1", "-p", &port];
             let spec = Spec {
                 launcher: launcher.to_path_buf(),
-                args: ["exec".into(), python.into()].into_iter().chain(args.map(Into::into)).collect(),
+                args: ["exec".into(), python.into()]
+                    .into_iter()
+                    .chain(args.map(Into::into))
+                    .collect(),
                 env: [("PYTHONUNBUFFERED".into(), "1".into())].into(),
                 log: log.clone(),
             };
-            let moto = Self { address: format!("127.0.0.1:{port}"), child: Child::spawn(&spec)?, log: log.clone() };
+            let moto = Self {
+                address: format!("127.0.0.1:{port}"),
+                child: Child::spawn(&spec)?,
+                log: log.clone(),
+            };
             match moto.ready().await {
                 Ok(()) => return Ok(moto),
                 Err(error) if attempt == ports::ATTEMPTS => return Err(error),
-                Err(error) => tracing::warn!(error = %chain(&error), "starting the AWS stand-in again on another port"),
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "starting the AWS stand-in again on another port")
+                }
             }
             attempt += 1;
         }
@@ -70,6 +79,11 @@ impl Moto {
             Ok(false) => "the process ended".into(),
             Err(_) => format!("no answer within {START_LIMIT:?}"),
         };
-        Err(Error::Start { part: "the AWS stand-in (moto)".into(), reason, log: self.log.clone(), tail: tail(&self.log) })
+        Err(Error::Start {
+            part: "the AWS stand-in (moto)".into(),
+            reason,
+            log: self.log.clone(),
+            tail: tail(&self.log),
+        })
     }
 }

@@ -179,8 +179,8 @@ impl Options {
             _ => absolute(self.cache.as_deref().unwrap_or(&options.root.join("cache")))?,
         });
         if options.program.path.as_os_str().is_empty() {
-            options.program.path =
-                std::env::current_exe().map_err(Error::io("find", Path::new("the running program")))?;
+            options.program.path = std::env::current_exe()
+                .map_err(Error::io("find", Path::new("the running program")))?;
         }
         options.program.path = absolute(&options.program.path)?;
         options.launcher = Some(match &self.launcher {
@@ -202,27 +202,39 @@ impl Options {
         {
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
             if name.is_empty() || !name.chars().all(plain) {
-                return wrong(format!("the name {name:?} must consist of letters, digits, - and _"));
+                return wrong(format!(
+                    "the name {name:?} must consist of letters, digits, - and _"
+                ));
             }
         }
         for function in &self.functions {
             if function.concurrency == 0 || function.timeout_seconds == 0 {
-                return wrong(format!("{}: concurrency and timeout_seconds must not be 0", function.name));
+                return wrong(format!(
+                    "{}: concurrency and timeout_seconds must not be 0",
+                    function.name
+                ));
             }
             if function.queue.is_some() && !self.aws {
                 return wrong(format!("{}: a queue needs `aws: true`", function.name));
             }
             if !function.binary.is_file() {
                 return Err(Error::Missing {
-                    what: format!("{}, the program of the function {}", function.binary.display(), function.name),
+                    what: format!(
+                        "{}, the program of the function {}",
+                        function.binary.display(),
+                        function.name
+                    ),
                     remedy: format!("build it: cargo build --release -p {}", function.name),
                 });
             }
         }
         for notify in self.buckets.iter().filter_map(|bucket| bucket.notify.as_ref()) {
-            let queue = |function: &FunctionOptions| function.name == *notify && function.queue.is_some();
+            let queue =
+                |function: &FunctionOptions| function.name == *notify && function.queue.is_some();
             if !self.functions.iter().any(queue) {
-                return wrong(format!("a bucket notifies {notify:?}, which is not a function with a queue"));
+                return wrong(format!(
+                    "a bucket notifies {notify:?}, which is not a function with a queue"
+                ));
             }
         }
         Ok(())
@@ -250,7 +262,8 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// Binaries lie in `target/release`, tests and examples one folder deeper.
 fn find_launcher() -> Result<PathBuf> {
-    let exe = std::env::current_exe().map_err(Error::io("find", Path::new("the running program")))?;
+    let exe =
+        std::env::current_exe().map_err(Error::io("find", Path::new("the running program")))?;
     exe.ancestors()
         .skip(1)
         .take(2)

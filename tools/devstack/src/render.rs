@@ -14,7 +14,11 @@ pub fn render_status(status: &Status) -> String {
 
 fn write(out: &mut String, status: &Status) -> std::fmt::Result {
     let state = &status.state;
-    writeln!(out, "stack {} (supervisor {}, control http://{})", state.name, state.pid, state.control)?;
+    writeln!(
+        out,
+        "stack {} (supervisor {}, control http://{})",
+        state.name, state.pid, state.control
+    )?;
     writeln!(out)?;
     for part in &status.parts {
         let kind = match part.kind {
@@ -28,10 +32,15 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
             PartState::Dead => "DEAD",
         };
         let pid = part.pid.map_or_else(String::new, |pid| format!("pid {pid}"));
-        writeln!(out, "  {:<10}  {:<12}  {:<28}  {:<6}  {pid}", kind, part.name, part.address, what)?;
+        writeln!(
+            out,
+            "  {:<10}  {:<12}  {:<28}  {:<6}  {pid}",
+            kind, part.name, part.address, what
+        )?;
     }
     for function in &status.functions {
-        let count = |wanted| function.instances.iter().filter(|instance| instance.state == wanted).count();
+        let count =
+            |wanted| function.instances.iter().filter(|instance| instance.state == wanted).count();
         writeln!(
             out,
             "  {:<10}  {:<12}  {} busy, {} idle of {}; {} invocations, {} failed",
@@ -52,14 +61,21 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
         )?;
     }
     if let Some(cluster) = state.clusters.first() {
-        writeln!(out, "\nquery a cluster (the passwords are random, local, and also in state.json):")?;
+        writeln!(
+            out,
+            "\nquery a cluster (the passwords are random, local, and also in state.json):"
+        )?;
         writeln!(
             out,
             "  curl -u {}:{} {} --data-binary 'SELECT version()'",
             cluster.user, cluster.password, cluster.http
         )?;
         for cluster in &state.clusters[1..] {
-            writeln!(out, "  {}: -u {}:{} {}", cluster.name, cluster.user, cluster.password, cluster.http)?;
+            writeln!(
+                out,
+                "  {}: -u {}:{} {}",
+                cluster.name, cluster.user, cluster.password, cluster.http
+            )?;
         }
     }
     writeln!(out, "\nuse it from a shell:")?;

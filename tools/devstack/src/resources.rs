@@ -13,7 +13,11 @@ use crate::options::{BucketOptions, FunctionOptions, Options, QueueOptions};
 use crate::state::{ClusterState, FunctionState, LEDGER_TABLE, SOURCES_TABLE};
 
 /// Makes everything; answers the functions with their queues.
-pub async fn create(config: &SdkConfig, options: &Options, clusters: &[ClusterState]) -> Result<Vec<FunctionState>> {
+pub async fn create(
+    config: &SdkConfig,
+    options: &Options,
+    clusters: &[ClusterState],
+) -> Result<Vec<FunctionState>> {
     let sqs = aws_sdk_sqs::Client::new(config);
     let mut functions = Vec::new();
     for function in &options.functions {
@@ -82,7 +86,11 @@ async fn create_queue(
     Ok(queue.queue_url.unwrap_or_default())
 }
 
-async fn create_bucket(client: &aws_sdk_s3::Client, bucket: &BucketOptions, region: &str) -> Result<()> {
+async fn create_bucket(
+    client: &aws_sdk_s3::Client,
+    bucket: &BucketOptions,
+    region: &str,
+) -> Result<()> {
     let name = &bucket.name;
     let location = s3::BucketLocationConstraint::from(region);
     let mut request = client.create_bucket().bucket(name);
@@ -115,7 +123,9 @@ async fn create_ledger(client: &aws_sdk_dynamodb::Client) -> Result<()> {
         .index_name("by_source")
         .key_schema(key("source", dynamodb::KeyType::Hash)?)
         .key_schema(key("updated_at", dynamodb::KeyType::Range)?)
-        .projection(dynamodb::Projection::builder().projection_type(dynamodb::ProjectionType::All).build())
+        .projection(
+            dynamodb::Projection::builder().projection_type(dynamodb::ProjectionType::All).build(),
+        )
         .build()
         .map_err(Error::aws("describe an index"))?;
     client
@@ -164,7 +174,10 @@ fn key(name: &str, kind: dynamodb::KeyType) -> Result<dynamodb::KeySchemaElement
         .map_err(Error::aws("describe a key"))
 }
 
-async fn create_secret(client: &aws_sdk_secretsmanager::Client, cluster: &ClusterState) -> Result<()> {
+async fn create_secret(
+    client: &aws_sdk_secretsmanager::Client,
+    cluster: &ClusterState,
+) -> Result<()> {
     let secret = serde_json::json!({ "username": cluster.user, "password": cluster.password });
     client
         .create_secret()

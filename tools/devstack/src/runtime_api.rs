@@ -63,8 +63,9 @@ impl RuntimeApi {
     /// Listens on a free port.
     pub async fn start(arn: &str, timeout: Duration) -> Result<Self> {
         let loopback = Path::new("127.0.0.1");
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::io("listen on", loopback))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(Error::io("listen on", loopback))?;
         let address = listener.local_addr().map_err(Error::io("listen on", loopback))?;
         let (invocations, waiting) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
@@ -102,7 +103,8 @@ impl RuntimeApi {
     pub async fn drained(&self) {
         let mut open = self.open.clone();
         // A descendant of the process may hold a connection open.
-        let _ = tokio::time::timeout(Duration::from_secs(1), open.wait_for(|open| *open == 0)).await;
+        let _ =
+            tokio::time::timeout(Duration::from_secs(1), open.wait_for(|open| *open == 0)).await;
     }
 }
 
@@ -115,7 +117,9 @@ impl Drop for RuntimeApi {
 async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let Some(path) = path.strip_prefix(PREFIX) else { return refuse(StatusCode::NOT_FOUND, "unknown path") };
+    let Some(path) = path.strip_prefix(PREFIX) else {
+        return refuse(StatusCode::NOT_FOUND, "unknown path");
+    };
     if method == Method::GET && path == "invocation/next" {
         return next(&shared).await;
     }
@@ -136,10 +140,13 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Ful
 
 async fn next(shared: &Shared) -> Response<Full<Bytes>> {
     let invocation = shared.waiting.lock().await.recv().await;
-    let Some(invocation) = invocation else { return refuse(StatusCode::GONE, "the function is shut down") };
+    let Some(invocation) = invocation else {
+        return refuse(StatusCode::GONE, "the function is shut down");
+    };
     let deadline = SystemTime::now() + shared.timeout;
     let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-    let trace = format!("Root=1-{:08x}-{:.24};Sampled=0", deadline / 1000, uuid::Uuid::new_v4().simple());
+    let trace =
+        format!("Root=1-{:08x}-{:.24};Sampled=0", deadline / 1000, uuid::Uuid::new_v4().simple());
     let mut response = http::answer(StatusCode::OK, invocation.payload);
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
@@ -167,7 +174,10 @@ fn accepted() -> Response<Full<Bytes>> {
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
-    http::json(status, &serde_json::json!({ "errorType": "InvalidRequest", "errorMessage": message }))
+    http::json(
+        status,
+        &serde_json::json!({ "errorType": "InvalidRequest", "errorMessage": message }),
+    )
 }
 
 fn header(value: &str) -> HeaderValue {

@@ -80,15 +80,33 @@ async fn library(cache: &Path, progress: Progress<'_>) -> Result<PathBuf> {
     let dir = cache.join(format!("chdb-{CHDB_VERSION}"));
     let package = format!("@chdb/lib-{}@{CHDB_VERSION}", platform()?);
     let install = async |dir: &Path| {
-        need("npm", "install Node.js (Debian: apt-get install npm), or set MOTHERLODE_CLICKHOUSE to a clickhouse binary")?;
+        need(
+            "npm",
+            "install Node.js (Debian: apt-get install npm), or set MOTHERLODE_CLICKHOUSE to a clickhouse binary",
+        )?;
         need("tar", "install tar")?;
         progress(&format!("fetching the ClickHouse engine, {package} (about 190 MB, once)"));
         let destination = dir.as_os_str();
-        run("npm", &["pack".as_ref(), package.as_ref(), "--pack-destination".as_ref(), destination]).await?;
+        run(
+            "npm",
+            &["pack".as_ref(), package.as_ref(), "--pack-destination".as_ref(), destination],
+        )
+        .await?;
         let archive = find(dir, "tgz")?;
         progress("unpacking the ClickHouse engine");
         let strip: &[OsString] = &["--strip-components=1".into(), "package/libchdb.so".into()];
-        run("tar", &["-xzf".as_ref(), archive.as_os_str(), "-C".as_ref(), destination, &strip[0], &strip[1]]).await?;
+        run(
+            "tar",
+            &[
+                "-xzf".as_ref(),
+                archive.as_os_str(),
+                "-C".as_ref(),
+                destination,
+                &strip[0],
+                &strip[1],
+            ],
+        )
+        .await?;
         std::fs::remove_file(&archive).map_err(Error::io("remove", &archive))
     };
     once(&dir, progress, install).await?;
@@ -99,17 +117,20 @@ async fn moto(cache: &Path, progress: Progress<'_>) -> Result<PathBuf> {
     let dir = cache.join(format!("moto-{MOTO_VERSION}"));
     let python = dir.join("bin").join("python3");
     let install = async |dir: &Path| {
-        need("python3", "install Python 3.10 or newer (Debian: apt-get install python3 python3-venv)")?;
+        need(
+            "python3",
+            "install Python 3.10 or newer (Debian: apt-get install python3 python3-venv)",
+        )?;
         progress("making a Python environment for the AWS stand-in");
-        run("python3", &["-m".as_ref(), "venv".as_ref(), "--clear".as_ref(), dir.as_os_str()]).await.map_err(
-            |error| match error {
+        run("python3", &["-m".as_ref(), "venv".as_ref(), "--clear".as_ref(), dir.as_os_str()])
+            .await
+            .map_err(|error| match error {
                 Error::Command { output, .. } if output.contains("ensurepip") => Error::Missing {
                     what: "the Python module venv".into(),
                     remedy: "install it (Debian: apt-get install python3-venv)".into(),
                 },
                 other => other,
-            },
-        )?;
+            })?;
         let package = format!("moto[server]=={MOTO_VERSION}");
         progress(&format!("fetching the AWS stand-in, {package} (once)"));
         let python = dir.join("bin").join("python3");
@@ -121,7 +142,11 @@ async fn moto(cache: &Path, progress: Progress<'_>) -> Result<PathBuf> {
 }
 
 /// Makes `dir` whole by `install`, once among all processes.
-async fn once(dir: &Path, progress: Progress<'_>, install: impl AsyncFnOnce(&Path) -> Result<()>) -> Result<()> {
+async fn once(
+    dir: &Path,
+    progress: Progress<'_>,
+    install: impl AsyncFnOnce(&Path) -> Result<()>,
+) -> Result<()> {
     let marker = dir.join(".complete");
     if marker.is_file() {
         return Ok(());
@@ -130,7 +155,9 @@ async fn once(dir: &Path, progress: Progress<'_>, install: impl AsyncFnOnce(&Pat
     let mut lock = dir.as_os_str().to_owned();
     lock.push(".lock");
     let lock = PathBuf::from(lock);
-    let _lock = Lock::take(&lock, || progress("waiting for another process that is fetching the same")).await?;
+    let _lock =
+        Lock::take(&lock, || progress("waiting for another process that is fetching the same"))
+            .await?;
     if marker.is_file() {
         return Ok(());
     }
@@ -159,7 +186,9 @@ fn platform() -> Result<&'static str> {
 fn need(program: &str, remedy: &str) -> Result<()> {
     match on_path(program) {
         Some(_) => Ok(()),
-        None => Err(Error::Missing { what: format!("the program {program}"), remedy: remedy.into() }),
+        None => {
+            Err(Error::Missing { what: format!("the program {program}"), remedy: remedy.into() })
+        }
     }
 }
 

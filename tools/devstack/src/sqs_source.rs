@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -163,13 +165,16 @@ impl SqsSource {
 /// The rules are Lambda's: an empty response or an empty list of failures is
 /// full success; an identifier that is empty or of no message of the batch,
 /// or a response of another shape, fails the batch.
-fn handled<'a>(messages: &'a [Message], response: &[u8]) -> std::result::Result<Vec<&'a Message>, String> {
+fn handled<'a>(
+    messages: &'a [Message],
+    response: &[u8],
+) -> std::result::Result<Vec<&'a Message>, String> {
     let all = || messages.iter().collect();
     if response.iter().all(u8::is_ascii_whitespace) {
         return Ok(all());
     }
-    let response: Value =
-        serde_json::from_slice(response).map_err(|error| format!("the response is not JSON: {error}"))?;
+    let response: Value = serde_json::from_slice(response)
+        .map_err(|error| format!("the response is not JSON: {error}"))?;
     let failures = match response.get("batchItemFailures") {
         None | Some(Value::Null) => return Ok(all()),
         Some(Value::Array(failures)) => failures,
@@ -178,11 +183,18 @@ fn handled<'a>(messages: &'a [Message], response: &[u8]) -> std::result::Result<
     let mut failed = HashSet::new();
     for failure in failures {
         match failure.get("itemIdentifier").and_then(Value::as_str) {
-            Some(id) if messages.iter().any(|message| message.message_id() == Some(id)) => failed.insert(id),
-            other => return Err(format!("the itemIdentifier {other:?} is of no message of the batch")),
+            Some(id) if messages.iter().any(|message| message.message_id() == Some(id)) => {
+                failed.insert(id)
+            }
+            other => {
+                return Err(format!("the itemIdentifier {other:?} is of no message of the batch"));
+            }
         };
     }
-    Ok(messages.iter().filter(|message| !message.message_id().is_some_and(|id| failed.contains(id))).collect())
+    Ok(messages
+        .iter()
+        .filter(|message| !message.message_id().is_some_and(|id| failed.contains(id)))
+        .collect())
 }
 
 /// The event as Lambda makes it of a batch.
@@ -192,11 +204,15 @@ fn event(messages: &[Message], arn: &str, region: &str) -> Value {
         .map(|message| {
             let attributes: BTreeMap<&str, &String> = message
                 .attributes()
-                .map(|attributes| attributes.iter().map(|(key, value)| (key.as_str(), value)).collect())
+                .map(|attributes| {
+                    attributes.iter().map(|(key, value)| (key.as_str(), value)).collect()
+                })
                 .unwrap_or_default();
             let custom: BTreeMap<&String, Value> = message
                 .message_attributes()
-                .map(|attributes| attributes.iter().map(|(key, value)| (key, attribute(value))).collect())
+                .map(|attributes| {
+                    attributes.iter().map(|(key, value)| (key, attribute(value))).collect()
+                })
                 .unwrap_or_default();
             json!({
                 "messageId": message.message_id(),
@@ -239,7 +255,14 @@ mod tests {
 
     #[test]
     fn full_success_has_many_forms() {
-        for response in ["", "null", "{}", r#"{"batchItemFailures":[]}"#, r#"{"batchItemFailures":null}"#, "\"done\""] {
+        for response in [
+            "",
+            "null",
+            "{}",
+            r#"{"batchItemFailures":[]}"#,
+            r#"{"batchItemFailures":null}"#,
+            "\"done\"",
+        ] {
             assert_eq!(left(response).unwrap(), ["a", "b"], "{response}");
         }
     }

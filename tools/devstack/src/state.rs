@@ -99,7 +99,9 @@ impl StackState {
     pub fn read(dir: &Path) -> Result<Option<Self>> {
         let path = path(dir);
         match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(Error::json("understand", &path)),
+            Ok(text) => {
+                serde_json::from_slice(&text).map(Some).map_err(Error::json("understand", &path))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", &path)(error)),
         }
@@ -115,7 +117,9 @@ impl StackState {
     pub(crate) fn remove(dir: &Path) -> Result<()> {
         let path = path(dir);
         match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", &path)(error))
+            }
             _ => Ok(()),
         }
     }
@@ -174,8 +178,11 @@ impl StackState {
     }
 
     pub(crate) fn write_env_file(&self) -> Result<()> {
-        let lines: String =
-            self.environment().iter().map(|(key, value)| format!("{key}={}\n", quoted(value))).collect();
+        let lines: String = self
+            .environment()
+            .iter()
+            .map(|(key, value)| format!("{key}={}\n", quoted(value)))
+            .collect();
         replace(&self.env_file(), lines.as_bytes())
     }
 }

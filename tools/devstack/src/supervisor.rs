@@ -83,7 +83,8 @@ async fn run(options: &Options) -> Result<()> {
     let options = options.resolved()?;
     let dir = options.dir();
     // Whoever asks whether a stack is up holds the lock for a moment.
-    let lock = tokio::time::timeout(Duration::from_secs(2), Lock::take(&lock_file(&dir), || {})).await;
+    let lock =
+        tokio::time::timeout(Duration::from_secs(2), Lock::take(&lock_file(&dir), || {})).await;
     let Ok(lock) = lock else { return Err(Error::AlreadyUp { dir }) };
     let _lock = lock?;
     let stop = watch::Sender::new(false);
@@ -143,7 +144,11 @@ async fn run(options: &Options) -> Result<()> {
 }
 
 /// Starts every part; nothing is ready before all are.
-async fn start(options: &Options, mut state: StackState, stop: watch::Sender<bool>) -> Result<Stack> {
+async fn start(
+    options: &Options,
+    mut state: StackState,
+    stop: watch::Sender<bool>,
+) -> Result<Stack> {
     let dir = &state.dir.clone();
     let logs = dir.join("logs");
     let data = dir.join("clickhouse");
@@ -165,7 +170,10 @@ async fn start(options: &Options, mut state: StackState, stop: watch::Sender<boo
         },
     ));
     let moto = async {
-        let moto = tools.python.as_ref().map(|python| Moto::start(python, &launcher, logs.join("aws.log")));
+        let moto = tools
+            .python
+            .as_ref()
+            .map(|python| Moto::start(python, &launcher, logs.join("aws.log")));
         OptionFuture::from(moto).await.transpose()
     };
     let (clusters, moto) = try_join(clusters, moto).await?;
@@ -174,14 +182,18 @@ async fn start(options: &Options, mut state: StackState, stop: watch::Sender<boo
     let mut sqs = None;
     if let Some(moto) = &moto {
         step(&mut state, "creating queues, buckets, tables and secrets")?;
-        let aws = AwsState { endpoint: format!("http://{}", moto.address), region: options.region.clone() };
+        let aws = AwsState {
+            endpoint: format!("http://{}", moto.address),
+            region: options.region.clone(),
+        };
         let config = sdk_config(&aws);
         state.functions = resources::create(&config, options, &state.clusters).await?;
         state.buckets = options.buckets.iter().map(|bucket| bucket.name.clone()).collect();
         state.aws = Some(aws);
         sqs = Some(Sqs::new(&config));
     } else {
-        let bare = |name: &String| FunctionState { name: name.clone(), queue_url: None, dlq_url: None };
+        let bare =
+            |name: &String| FunctionState { name: name.clone(), queue_url: None, dlq_url: None };
         state.functions = options.functions.iter().map(|function| bare(&function.name)).collect();
     }
     let functions = options

@@ -135,7 +135,10 @@ impl Drop for AttachedStack {
 
 /// One starter at a time; the others find the stack up.
 async fn turn(dir: &Path, progress: Progress<'_>) -> Result<Lock> {
-    Lock::take(&dir.join("up.lock"), || progress("waiting for another process that is starting the stack")).await
+    Lock::take(&dir.join("up.lock"), || {
+        progress("waiting for another process that is starting the stack")
+    })
+    .await
 }
 
 /// The state of a living stack. A supervisor that is still starting, because
@@ -203,7 +206,8 @@ async fn launch(options: &Options, progress: Progress<'_>) -> Result<(Child, Sta
 /// a terminal is for us, and what the supervisor has to hear of it is the end
 /// of its input.
 fn spawn(options: &Options, file: &Path, log: &Path) -> Result<Child> {
-    let out = File::options().create(true).append(true).open(log).map_err(Error::io("open", log))?;
+    let out =
+        File::options().create(true).append(true).open(log).map_err(Error::io("open", log))?;
     let errors = out.try_clone().map_err(Error::io("open", log))?;
     Command::new(options.launcher())
         .args(["--detach", "exec"])

@@ -37,7 +37,11 @@ async fn a_server_keeps_its_data_and_lets_nobody_else_in() {
     assert_eq!(ask("INSERT INTO motherlode.t VALUES (7)").0, 200);
     assert_ne!(query(main, "wrong", "SELECT 1").0, 200);
     let other = ClusterState { user: "default".into(), ..main.clone() };
-    assert_ne!(query(&other, "", "SELECT n FROM motherlode.t").0, 200, "no rights without a password");
+    assert_ne!(
+        query(&other, "", "SELECT n FROM motherlode.t").0,
+        200,
+        "no rights without a password"
+    );
 
     let part = async || control.status().await.unwrap().part("main").unwrap().clone();
     assert_eq!(part().await.state, PartState::Up);

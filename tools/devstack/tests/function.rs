@@ -74,7 +74,8 @@ async fn instances_run_beside_each_other_up_to_the_limit() {
     }
     eventually("both instances are busy", async || {
         let function = control.status().await.unwrap().function("toy").unwrap().clone();
-        function.instances.iter().filter(|instance| instance.state == InstanceState::Busy).count() == 2
+        function.instances.iter().filter(|instance| instance.state == InstanceState::Busy).count()
+            == 2
     })
     .await;
     std::fs::write(place.file("go"), "").unwrap();

@@ -19,7 +19,12 @@ fn full(name: &str) -> Place {
 
 fn pids(status: &Status) -> Vec<u32> {
     let instances = status.functions.iter().flat_map(|function| &function.instances);
-    status.parts.iter().filter_map(|part| part.pid).chain(instances.map(|instance| instance.pid)).collect()
+    status
+        .parts
+        .iter()
+        .filter_map(|part| part.pid)
+        .chain(instances.map(|instance| instance.pid))
+        .collect()
 }
 
 async fn all_dead(pids: &[u32]) {
@@ -86,8 +91,12 @@ async fn an_attached_stack_ends_when_its_owner_is_killed() {
     let place = full("owner");
     let file = place.file("owner.json");
     std::fs::write(&file, serde_json::to_vec(&place.options).unwrap()).unwrap();
-    let mut owner =
-        Command::new(example("attached")).arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let mut owner = Command::new(example("attached"))
+        .arg(&file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let dir = place.options.dir();
     eventually("the stack is up", async || is_up(&dir).await).await;
     let status = devstack::status(&dir).await.unwrap();

@@ -13,7 +13,8 @@ fn quick() -> QueueOptions {
 async fn a_new_object_invokes_the_function() {
     let mut place = place("s3");
     place.toy(Some(quick()));
-    place.options.buckets = vec![BucketOptions { name: "landing".into(), notify: Some("toy".into()) }];
+    place.options.buckets =
+        vec![BucketOptions { name: "landing".into(), notify: Some("toy".into()) }];
     let stack = AttachedStack::start(&place.options, &progress).await.unwrap();
     let body = aws_sdk_s3::primitives::ByteStream::from_static(b"a,b\n1,2\n");
     let s3 = stack.state().s3().unwrap();
@@ -47,7 +48,11 @@ async fn what_fails_alone_comes_back_alone_and_ends_in_the_dead_letter_queue() {
     seen.sort();
     assert_eq!(seen, ["fail", "fail", "ok", "ok"]);
     let status = stack.control().status().await.unwrap();
-    assert!(status.problems.iter().any(|problem| problem.contains("toy-dlq")), "{:?}", status.problems);
+    assert!(
+        status.problems.iter().any(|problem| problem.contains("toy-dlq")),
+        "{:?}",
+        status.problems
+    );
     assert!(devstack::render_status(&status).contains("toy-dlq"));
 }
 

@@ -55,14 +55,18 @@ impl Args {
                 Some("--detach") => tie = Tie::Detached,
                 Some("--parent") => tie = Tie::Parent(Some(parent(args.next())?)),
                 Some("chdb") => {
-                    let library = args.next().context("chdb: expected the path of libchdb.so")?.into();
+                    let library =
+                        args.next().context("chdb: expected the path of libchdb.so")?.into();
                     break Job::Chdb { library, args: args.collect() };
                 }
                 Some("exec") => {
                     let program = args.next().context("exec: expected a program")?.into();
                     break Job::Exec { program, args: args.collect() };
                 }
-                _ => bail!("unknown argument {}: expected --detach, --parent, chdb or exec", arg.display()),
+                _ => bail!(
+                    "unknown argument {}: expected --detach, --parent, chdb or exec",
+                    arg.display()
+                ),
             }
         };
         Ok(Self { tie, job })

@@ -33,8 +33,9 @@ pub fn run(library: &Path, args: Vec<OsString>) -> anyhow::Result<ExitCode> {
     let library = unsafe { Library::new(library) }
         .with_context(|| format!("cannot load {}", library.display()))?;
     // SAFETY: this is the signature the library exports the function with.
-    let query: Symbol<'_, QueryCmdline> = unsafe { library.get(b"chdb_query_cmdline\0") }
-        .context("the library has no chdb_query_cmdline: is it libchdb.so of @chdb/lib-* from npm?")?;
+    let query: Symbol<'_, QueryCmdline> = unsafe { library.get(b"chdb_query_cmdline\0") }.context(
+        "the library has no chdb_query_cmdline: is it libchdb.so of @chdb/lib-* from npm?",
+    )?;
     // SAFETY: `argv` holds `count` valid C strings and a null pointer, and
     // outlives the call.
     let code = unsafe { query(count, argv.as_mut_ptr()) };

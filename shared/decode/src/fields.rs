@@ -1,0 +1,417 @@
+//! Which columns of an Arrow schema answer the requests of a source, and what
+//! drift of the schema means.
+//!
+//! Parquet and Arrow IPC name their columns once for the whole object, so that
+//! drift is judged before the first row: an unknown or a missing column either
+//! does nothing, fails the object, or refuses every row of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array,
+    new_null_array,
+};
+use arrow::compute::{nullif, take};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::error::ArrowError;
+use model::document::{MissingColumn, UnknownColumn};
+
+use crate::{DecodeError, FieldOrigin, Place, Request};
+
+/// One step from a value to a value inside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    /// A field of a struct, by its place.
+    Child(usize),
+    /// An element of a list, by its place in each row's list.
+    Element(usize),
+    /// The value of a key of a map.
+    Key(String),
+}
+
+/// Where a request finds its values: a column, and steps into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Located {
+    column: usize,
+    steps: Vec<Step>,
+    /// Names of the column and of the struct fields that the steps pass
+    /// through, up to the first list or map: what must be read.
+    names: Vec<String>,
+}
+
+/// The requests of a source, found in the schema of one object.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    /// One per request; none for a field that the object lacks.
+    located: Vec<Option<Located>>,
+    refused: Option<String>,
+}
+
+impl Fields {
+    /// Finds every request in `schema` and judges drift.
+    ///
+    /// # Errors
+    /// When the drift policy says that the object fails, or a request fits two
+    /// columns of the same name.
+    pub(crate) fn find(schema: &Schema, request: &Request) -> Result<Self, DecodeError> {
+        let mut fields = Self { located: Vec::new(), refused: None };
+        for field in &request.fields {
+            let located = locate(schema, &field.origin, request)?;
+            if located.is_none() {
+                match request.drift.missing {
+                    MissingColumn::Null => {}
+                    MissingColumn::Quarantine => fields.refuse(format!(
+                        "the object has no `{}`, which column `{}` reads (drift.missing: quarantine)",
+                        field.origin, field.required_by
+                    )),
+                    MissingColumn::Fail => {
+                        return Err(DecodeError::MissingField {
+                            name: request.name.clone(),
+                            origin: field.origin.to_string(),
+                            column: field.required_by.clone(),
+                            place: Place::default(),
+                        });
+                    }
+                }
+            }
+            fields.located.push(located);
+        }
+        let read: BTreeSet<usize> =
+            fields.located.iter().flatten().map(|found| found.column).collect();
+        for (place, column) in
+            schema.fields().iter().enumerate().filter(|(place, _)| !read.contains(place))
+        {
+            // A column of which only the inside was asked for is not unknown,
+            // even where that inside is missing.
+            let asked =
+                request.fields.iter().any(|field| first_name(&field.origin) == Some(column.name()));
+            match request.drift.unknown {
+                _ if asked => {}
+                UnknownColumn::Ignore => {}
+                UnknownColumn::Quarantine => fields.refuse(format!(
+                    "the object has a column `{}` that the source does not know (drift.unknown: quarantine)",
+                    column.name()
+                )),
+                UnknownColumn::Fail => {
+                    return Err(DecodeError::UnknownField {
+                        name: request.name.clone(),
+                        field: schema.field(place).name().clone(),
+                        place: Place::default(),
+                    });
+                }
+            }
+        }
+        Ok(fields)
+    }
+
+    /// The same requests in the schema of what is really read: a part of the
+    /// columns, and of structs a part of the fields.
+    pub(crate) fn within(&self, part: &Schema, request: &Request) -> Result<Self, DecodeError> {
+        let located = request.fields.iter().zip(&self.located).map(|(field, found)| match found {
+            Some(_) => locate(part, &field.origin, request),
+            None => Ok(None),
+        });
+        Ok(Self { located: located.collect::<Result<_, _>>()?, refused: self.refused.clone() })
+    }
+
+    /// Why every row of the object is refused, when it is.
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// Paths of struct fields that must be read, each from its column down.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &[String]> {
+        self.located.iter().flatten().map(|found| found.names.as_slice())
+    }
+
+    /// Places of the columns that must be read, ascending.
+    pub(crate) fn columns(&self) -> Vec<usize> {
+        let columns: BTreeSet<usize> =
+            self.located.iter().flatten().map(|found| found.column).collect();
+        columns.into_iter().collect()
+    }
+
+    /// One column per request, from the columns that were read.
+    pub(crate) fn extract(
+        &self,
+        batch: &RecordBatch,
+        request: &Request,
+    ) -> Result<RecordBatch, ArrowError> {
+        let mut fields = Vec::with_capacity(self.located.len());
+        let mut columns = Vec::with_capacity(self.located.len());
+        for (field, located) in request.fields.iter().zip(&self.located) {
+            let values = match located {
+                Some(Located { column, steps, .. }) => {
+                    let column = batch.columns().get(*column).ok_or_else(|| {
+                        ArrowError::SchemaError(format!(
+                            "a batch lacks column {column} of its schema"
+                        ))
+                    })?;
+                    steps.iter().try_fold(Arc::clone(column), |values, step| step.into(&values))?
+                }
+                None => new_null_array(&DataType::Null, batch.num_rows()),
+            };
+            fields.push(Field::new(&field.required_by, values.data_type().clone(), true));
+            columns.push(values);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+    }
+
+    fn refuse(&mut self, reason: String) {
+        self.refused.get_or_insert(reason);
+    }
+}
+
+/// The first name of an origin: a column of the object.
+fn first_name(origin: &FieldOrigin) -> Option<&String> {
+    match origin {
+        FieldOrigin::Column(name) => Some(name),
+        FieldOrigin::Path(segments) => segments.first(),
+    }
+}
+
+fn locate(
+    schema: &Schema,
+    origin: &FieldOrigin,
+    request: &Request,
+) -> Result<Option<Located>, DecodeError> {
+    let Some(name) = first_name(origin) else { return Ok(None) };
+    let mut same = schema.fields().iter().enumerate().filter(|(_, field)| field.name() == name);
+    let Some((column, field)) = same.next() else { return Ok(None) };
+    if same.next().is_some() {
+        return Err(DecodeError::Malformed {
+            name: request.name.clone(),
+            format: request.format.name(),
+            place: Place::default(),
+            reason: format!(
+                "two columns are named `{name}`, and it cannot be told which one is meant; rename one"
+            ),
+        });
+    }
+    let mut located = Located { column, steps: Vec::new(), names: vec![name.clone()] };
+    let mut data_type = field.data_type();
+    let rest = match origin {
+        FieldOrigin::Column(_) => &[],
+        FieldOrigin::Path(segments) => segments.get(1..).unwrap_or_default(),
+    };
+    for segment in rest {
+        let step = match data_type {
+            DataType::Struct(children) => {
+                let Some((place, child)) = children.find(segment) else { return Ok(None) };
+                data_type = child.data_type();
+                if located.steps.iter().all(|step| matches!(step, Step::Child(_))) {
+                    located.names.push(segment.clone());
+                }
+                Step::Child(place)
+            }
+            DataType::List(element)
+            | DataType::LargeList(element)
+            | DataType::FixedSizeList(element, _) => {
+                let Ok(place) = segment.parse() else { return Ok(None) };
+                data_type = element.data_type();
+                Step::Element(place)
+            }
+            DataType::Map(entries, _) => {
+                let DataType::Struct(entry) = entries.data_type() else { return Ok(None) };
+                let [key, value] = entry.as_ref() else { return Ok(None) };
+                if key.data_type() != &DataType::Utf8 {
+                    return Ok(None);
+                }
+                data_type = value.data_type();
+                Step::Key(segment.clone())
+            }
+            // A path into a scalar finds nothing, as in JSON.
+            _ => return Ok(None),
+        };
+        located.steps.push(step);
+    }
+    Ok(Some(located))
+}
+
+impl Step {
+    /// The values that lie one step inside `values`; NULL where there are none.
+    fn into(&self, values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+        let rows = values.len();
+        let place = |start: usize, end: usize, step: usize| {
+            let at = start.checked_add(step).filter(|at| *at < end)?;
+            u64::try_from(at).ok()
+        };
+        let pick = |inner: &ArrayRef, found: &dyn Fn(usize) -> Option<u64>| {
+            let places: UInt64Array =
+                (0..rows).map(|row| if values.is_null(row) { None } else { found(row) }).collect();
+            take(inner, &places, None)
+        };
+        match (self, values.data_type()) {
+            (Self::Child(child), DataType::Struct(_)) => {
+                let parent = values.as_struct();
+                let child = parent.column(*child);
+                match parent.nulls() {
+                    // Under a NULL struct the child may hold anything.
+                    Some(nulls) if nulls.null_count() > 0 => {
+                        nullif(child, &BooleanArray::new(!nulls.inner(), None))
+                    }
+                    _ => Ok(Arc::clone(child)),
+                }
+            }
+            (Self::Element(step), DataType::List(_)) => {
+                let list = values.as_list::<i32>();
+                let at = |row| usize::try_from(list.value_offsets()[row]).unwrap_or(usize::MAX);
+                pick(list.values(), &|row| place(at(row), at(row + 1), *step))
+            }
+            (Self::Element(step), DataType::LargeList(_)) => {
+                let list = values.as_list::<i64>();
+                let at = |row| usize::try_from(list.value_offsets()[row]).unwrap_or(usize::MAX);
+                pick(list.values(), &|row| place(at(row), at(row + 1), *step))
+            }
+            (Self::Element(step), DataType::FixedSizeList(_, _)) => {
+                let list = values.as_fixed_size_list();
+                pick(list.values(), &|row| {
+                    place(list.value_offset_at(row), list.value_offset_at(row + 1), *step)
+                })
+            }
+            (Self::Key(key), DataType::Map(_, _)) => {
+                let map = values.as_map();
+                let keys = map.keys().as_string::<i32>();
+                let at = |row| usize::try_from(map.value_offsets()[row]).unwrap_or(usize::MAX);
+                // The last of equal keys counts, as in JSON.
+                pick(map.values(), &|row| {
+                    let found =
+                        (at(row)..at(row + 1)).rev().find(|entry| keys.value(*entry) == key)?;
+                    u64::try_from(found).ok()
+                })
+            }
+            (_, other) => Err(ArrowError::SchemaError(format!(
+                "a batch has {other} where its schema has another type"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{
+        Int32Array, Int32Builder, ListBuilder, MapBuilder, StringBuilder, StructArray,
+    };
+    use arrow::buffer::NullBuffer;
+    use arrow::datatypes::Fields as ArrowFields;
+    use model::document::{Drift, Format};
+    use rstest::rstest;
+
+    use crate::test_support;
+
+    fn request(origins: &[&str], drift: Drift) -> Request {
+        Request { drift, ..test_support::request(Format::Arrow, origins) }
+    }
+
+    fn nested() -> RecordBatch {
+        let inner = ArrowFields::from(vec![Field::new("x", DataType::Int32, true)]);
+        let point = StructArray::new(
+            inner,
+            vec![Arc::new(Int32Array::from(vec![Some(1), Some(2), None]))],
+            Some(NullBuffer::from(vec![true, false, true])),
+        );
+        let mut list = ListBuilder::new(Int32Builder::new());
+        list.append_value([Some(10), Some(11)]);
+        list.append_null();
+        list.append_value([Some(30)]);
+        let mut map = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
+        for (key, value) in [("a", 7), ("b", 8)] {
+            map.keys().append_value(key);
+            map.values().append_value(value);
+        }
+        map.append(true).unwrap();
+        map.append(true).unwrap();
+        map.append(false).unwrap();
+        RecordBatch::try_from_iter([
+            ("id", Arc::new(Int32Array::from(vec![1, 2, 3])) as ArrayRef),
+            ("point", Arc::new(point)),
+            ("list", Arc::new(list.finish())),
+            ("map", Arc::new(map.finish())),
+        ])
+        .unwrap()
+    }
+
+    fn values(origin: &str) -> Vec<Option<i32>> {
+        let (batch, request) = (nested(), request(&[origin], Drift::default()));
+        let fields = Fields::find(&batch.schema(), &request).unwrap();
+        let out = fields.extract(&batch, &request).unwrap();
+        assert_eq!(out.schema().field(0).name(), &format!("to_{origin}"));
+        out.column(0).as_primitive::<arrow::datatypes::Int32Type>().iter().collect()
+    }
+
+    #[rstest]
+    #[case("id", &[Some(1), Some(2), Some(3)])]
+    #[case("point.x", &[Some(1), None, None])]
+    #[case("list.0", &[Some(10), None, Some(30)])]
+    #[case("list.1", &[Some(11), None, None])]
+    #[case("map.b", &[Some(8), None, None])]
+    fn paths_reach_values(#[case] origin: &str, #[case] expected: &[Option<i32>]) {
+        assert_eq!(values(origin), expected);
+    }
+
+    #[rstest]
+    #[case("nothing")]
+    #[case("id.x")]
+    #[case("point.y")]
+    #[case("list.x")]
+    fn what_is_missing_is_null(#[case] origin: &str) {
+        let (batch, request) = (nested(), request(&[origin], Drift::default()));
+        let fields = Fields::find(&batch.schema(), &request).unwrap();
+        let out = fields.extract(&batch, &request).unwrap();
+        assert_eq!((out.num_rows(), out.column(0).logical_null_count()), (3, 3));
+    }
+
+    #[rstest]
+    #[case(UnknownColumn::Ignore, MissingColumn::Quarantine, "has no `gone`")]
+    #[case(UnknownColumn::Quarantine, MissingColumn::Null, "has a column `point`")]
+    fn drift_refuses_rows(
+        #[case] unknown: UnknownColumn,
+        #[case] missing: MissingColumn,
+        #[case] words: &str,
+    ) {
+        let request = request(&["id", "gone"], Drift { unknown, missing });
+        let fields = Fields::find(&nested().schema(), &request).unwrap();
+        assert!(fields.refused().unwrap().contains(words), "{:?}", fields.refused());
+    }
+
+    #[rstest]
+    #[case(UnknownColumn::Ignore, MissingColumn::Fail, "no `gone`, which column `to_gone` reads")]
+    #[case(
+        UnknownColumn::Fail,
+        MissingColumn::Null,
+        "column `point` that the source does not know"
+    )]
+    fn drift_fails_the_object(
+        #[case] unknown: UnknownColumn,
+        #[case] missing: MissingColumn,
+        #[case] words: &str,
+    ) {
+        let request = request(&["id", "gone"], Drift { unknown, missing });
+        let error = Fields::find(&nested().schema(), &request).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+
+    #[test]
+    fn a_column_read_in_part_is_known() {
+        let drift = Drift { unknown: UnknownColumn::Fail, missing: MissingColumn::Null };
+        let request = request(&["id", "point.x", "list.0", "map.zz"], drift);
+        let fields = Fields::find(&nested().schema(), &request).unwrap();
+        assert_eq!(fields.columns(), [0, 1, 2, 3]);
+        assert_eq!(fields.paths().nth(1).unwrap(), ["point", "x"]);
+        assert_eq!(fields.paths().nth(2).unwrap(), ["list"]);
+    }
+
+    #[test]
+    fn two_columns_of_one_name_are_ambiguous() {
+        let schema = Schema::new(vec![
+            Field::new("a", DataType::Int32, true),
+            Field::new("a", DataType::Utf8, true),
+        ]);
+        let error =
+            Fields::find(&schema, &request(&["a"], Drift::default())).unwrap_err().to_string();
+        assert!(error.contains("two columns are named `a`"), "{error}");
+    }
+}

@@ -5,6 +5,9 @@
 //! drift is judged before the first row: an unknown or a missing column either
 //! does nothing, fails the object, or refuses every row of it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -286,132 +289,5 @@ impl Step {
                 "a batch has {other} where its schema has another type"
             ))),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use arrow::array::{
-        Int32Array, Int32Builder, ListBuilder, MapBuilder, StringBuilder, StructArray,
-    };
-    use arrow::buffer::NullBuffer;
-    use arrow::datatypes::Fields as ArrowFields;
-    use model::document::{Drift, Format};
-    use rstest::rstest;
-
-    use crate::test_support;
-
-    fn request(origins: &[&str], drift: Drift) -> Request {
-        Request { drift, ..test_support::request(Format::Arrow, origins) }
-    }
-
-    fn nested() -> RecordBatch {
-        let inner = ArrowFields::from(vec![Field::new("x", DataType::Int32, true)]);
-        let point = StructArray::new(
-            inner,
-            vec![Arc::new(Int32Array::from(vec![Some(1), Some(2), None]))],
-            Some(NullBuffer::from(vec![true, false, true])),
-        );
-        let mut list = ListBuilder::new(Int32Builder::new());
-        list.append_value([Some(10), Some(11)]);
-        list.append_null();
-        list.append_value([Some(30)]);
-        let mut map = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
-        for (key, value) in [("a", 7), ("b", 8)] {
-            map.keys().append_value(key);
-            map.values().append_value(value);
-        }
-        map.append(true).unwrap();
-        map.append(true).unwrap();
-        map.append(false).unwrap();
-        RecordBatch::try_from_iter([
-            ("id", Arc::new(Int32Array::from(vec![1, 2, 3])) as ArrayRef),
-            ("point", Arc::new(point)),
-            ("list", Arc::new(list.finish())),
-            ("map", Arc::new(map.finish())),
-        ])
-        .unwrap()
-    }
-
-    fn values(origin: &str) -> Vec<Option<i32>> {
-        let (batch, request) = (nested(), request(&[origin], Drift::default()));
-        let fields = Fields::find(&batch.schema(), &request).unwrap();
-        let out = fields.extract(&batch, &request).unwrap();
-        assert_eq!(out.schema().field(0).name(), &format!("to_{origin}"));
-        out.column(0).as_primitive::<arrow::datatypes::Int32Type>().iter().collect()
-    }
-
-    #[rstest]
-    #[case("id", &[Some(1), Some(2), Some(3)])]
-    #[case("point.x", &[Some(1), None, None])]
-    #[case("list.0", &[Some(10), None, Some(30)])]
-    #[case("list.1", &[Some(11), None, None])]
-    #[case("map.b", &[Some(8), None, None])]
-    fn paths_reach_values(#[case] origin: &str, #[case] expected: &[Option<i32>]) {
-        assert_eq!(values(origin), expected);
-    }
-
-    #[rstest]
-    #[case("nothing")]
-    #[case("id.x")]
-    #[case("point.y")]
-    #[case("list.x")]
-    fn what_is_missing_is_null(#[case] origin: &str) {
-        let (batch, request) = (nested(), request(&[origin], Drift::default()));
-        let fields = Fields::find(&batch.schema(), &request).unwrap();
-        let out = fields.extract(&batch, &request).unwrap();
-        assert_eq!((out.num_rows(), out.column(0).logical_null_count()), (3, 3));
-    }
-
-    #[rstest]
-    #[case(UnknownColumn::Ignore, MissingColumn::Quarantine, "has no `gone`")]
-    #[case(UnknownColumn::Quarantine, MissingColumn::Null, "has a column `point`")]
-    fn drift_refuses_rows(
-        #[case] unknown: UnknownColumn,
-        #[case] missing: MissingColumn,
-        #[case] words: &str,
-    ) {
-        let request = request(&["id", "gone"], Drift { unknown, missing });
-        let fields = Fields::find(&nested().schema(), &request).unwrap();
-        assert!(fields.refused().unwrap().contains(words), "{:?}", fields.refused());
-    }
-
-    #[rstest]
-    #[case(UnknownColumn::Ignore, MissingColumn::Fail, "no `gone`, which column `to_gone` reads")]
-    #[case(
-        UnknownColumn::Fail,
-        MissingColumn::Null,
-        "column `point` that the source does not know"
-    )]
-    fn drift_fails_the_object(
-        #[case] unknown: UnknownColumn,
-        #[case] missing: MissingColumn,
-        #[case] words: &str,
-    ) {
-        let request = request(&["id", "gone"], Drift { unknown, missing });
-        let error = Fields::find(&nested().schema(), &request).unwrap_err().to_string();
-        assert!(error.contains(words), "{error}");
-    }
-
-    #[test]
-    fn a_column_read_in_part_is_known() {
-        let drift = Drift { unknown: UnknownColumn::Fail, missing: MissingColumn::Null };
-        let request = request(&["id", "point.x", "list.0", "map.zz"], drift);
-        let fields = Fields::find(&nested().schema(), &request).unwrap();
-        assert_eq!(fields.columns(), [0, 1, 2, 3]);
-        assert_eq!(fields.paths().nth(1).unwrap(), ["point", "x"]);
-        assert_eq!(fields.paths().nth(2).unwrap(), ["list"]);
-    }
-
-    #[test]
-    fn two_columns_of_one_name_are_ambiguous() {
-        let schema = Schema::new(vec![
-            Field::new("a", DataType::Int32, true),
-            Field::new("a", DataType::Utf8, true),
-        ]);
-        let error =
-            Fields::find(&schema, &request(&["a"], Drift::default())).unwrap_err().to_string();
-        assert!(error.contains("two columns are named `a`"), "{error}");
     }
 }

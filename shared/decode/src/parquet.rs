@@ -5,6 +5,7 @@
 //! group, and answers for what a damaged file makes the crate do.
 
 mod footer;
+mod layout;
 mod pages;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,8 @@ mod thrift;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchReader};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef, TimeUnit};
 use model::document::Format;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -21,12 +23,13 @@ use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReaderBuilder, RowSelectionPolicy,
 };
 use parquet::basic::Type;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::metadata::ParquetMetaData;
 
 use crate::arrow_rows::ArrowRows;
 use crate::fields::Fields;
-use crate::window::{Chunk, Windows};
+use crate::window::Windows;
 use crate::{DecodeError, Decoder, Place, RangeRead, Request};
+use layout::{Layout, Start};
 use pages::Pages;
 
 /// Bytes of a batch after decoding, as far as the footer can tell.
@@ -38,56 +41,96 @@ pub(crate) fn open(
     ranges: Arc<dyn RangeRead>,
     mut request: Request,
 ) -> Result<Box<dyn Decoder>, DecodeError> {
-    let name = request.name.clone();
-    let footer = footer::read(ranges.as_ref(), &name)?;
-    let damaged = |reason: String| {
-        malformed(&name, &format!("the footer is damaged: {reason}; upload the object anew"))
-    };
-    let loaded =
-        caught(|| ArrowReaderMetadata::try_new(footer.metadata.clone(), ArrowReaderOptions::new()))
-            .and_then(|loaded| loaded.map_err(|error| error.to_string()))
-            .map_err(damaged)?;
+    let footer = footer::read(ranges.as_ref(), &request.name)?;
+    let loaded = load(footer.metadata.clone(), &request.name)?;
     let fields = Fields::find(loaded.schema(), &request)?;
-    let leaves = leaves(&footer.metadata, &fields);
 
-    let chunks = chunks(&footer.metadata, &leaves, ranges.size(), &name)?;
-    let row_bytes = row_bytes(&footer.metadata, &leaves);
-    request.plan = request.plan.limited(BATCH_BYTES / row_bytes.max(1));
-
+    let layout = Layout::new(&footer.metadata, &fields, ranges.size(), &request)?;
+    request.plan = request.plan.limited(BATCH_BYTES / layout.row_bytes.max(1));
     let windows = Arc::new(match footer.whole {
         Some(bytes) => Windows::whole(ranges, bytes),
-        None => Windows::new(ranges, &chunks),
+        None => Windows::new(ranges, &layout.chunks),
     });
-    let (first_row, groups) = groups_from(&footer.metadata, request.start_row);
-    let rows_left: u64 = groups.iter().map(|group| rows_of(&footer.metadata, *group)).sum();
-    let batch_rows = usize::try_from(request.plan.batch_rows).unwrap_or(usize::MAX);
-    let offset = usize::try_from(request.start_row.saturating_sub(first_row)).unwrap_or(usize::MAX);
-    let mask = ProjectionMask::leaves(loaded.metadata().file_metadata().schema_descr(), leaves);
-    let reader = caught(|| {
-        let builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(Pages::new(windows.clone()), loaded)
-                .with_projection(mask)
-                .with_row_groups(groups)
-                .with_row_selection_policy(RowSelectionPolicy::Selectors)
-                .with_batch_size(batch_rows);
-        if offset > 0 { builder.with_offset(offset).build() } else { builder.build() }
-    })
-    .and_then(|built| built.map_err(|error| error.to_string()))
-    .map_err(damaged)?;
 
-    let schema = arrow::array::RecordBatchReader::schema(&reader);
-    let fields = fields.within(&schema, &request)?;
-    let start_row = request.start_row.max(first_row);
+    let start = Start::at(&footer.metadata, request.start_row);
+    let (first_row, end) = (start.row.max(request.start_row), start.end);
+    let reader = reader(Pages::new(windows.clone()), loaded, layout.leaves, start, &request)?;
+    let fields = fields.within(&reader.schema(), &request)?;
     let source = Rows {
         reader,
         windows,
         metadata: footer.metadata,
-        name,
-        row: start_row,
-        end: first_row + rows_left,
+        name: request.name.clone(),
+        row: first_row,
+        end,
         done: false,
     };
-    Ok(Box::new(ArrowRows::new(source, start_row, fields, request)))
+    Ok(Box::new(ArrowRows::new(source, first_row, fields, request)))
+}
+
+/// The file's columns as Arrow types.
+fn load(metadata: Arc<ParquetMetaData>, name: &str) -> Result<ArrowReaderMetadata, DecodeError> {
+    caught(|| {
+        let loaded = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new())?;
+        match in_microseconds(&loaded) {
+            Some(schema) => ArrowReaderMetadata::try_new(
+                metadata,
+                ArrowReaderOptions::new().with_schema(schema),
+            ),
+            None => Ok(loaded),
+        }
+    })
+    .and_then(|loaded: parquet::errors::Result<_>| loaded.map_err(|error| error.to_string()))
+    .map_err(|reason| damaged_footer(name, &reason))
+}
+
+/// The schema with the old 96-bit moments in microseconds, when there are any.
+/// In nanoseconds, which is what the crate would choose, a year like 9999 does
+/// not fit and would silently become another.
+fn in_microseconds(loaded: &ArrowReaderMetadata) -> Option<SchemaRef> {
+    let roots = loaded.metadata().file_metadata().schema_descr().root_schema().get_fields();
+    let old = |place: usize| {
+        roots
+            .get(place)
+            .is_some_and(|root| root.is_primitive() && root.get_physical_type() == Type::INT96)
+    };
+    let fields = loaded.schema().fields();
+    (0..fields.len()).any(old).then(|| {
+        let micros = |(place, field): (usize, &FieldRef)| match field.data_type() {
+            DataType::Timestamp(_, zone) if old(place) => Arc::new(
+                field
+                    .as_ref()
+                    .clone()
+                    .with_data_type(DataType::Timestamp(TimeUnit::Microsecond, zone.clone())),
+            ),
+            _ => field.clone(),
+        };
+        let fields: Vec<_> = fields.iter().enumerate().map(micros).collect();
+        Arc::new(Schema::new_with_metadata(fields, loaded.schema().metadata().clone()))
+    })
+}
+
+/// A reader of some columns from a row on.
+fn reader(
+    pages: Pages,
+    loaded: ArrowReaderMetadata,
+    leaves: Vec<usize>,
+    start: Start,
+    request: &Request,
+) -> Result<ParquetRecordBatchReader, DecodeError> {
+    let batch_rows = usize::try_from(request.plan.batch_rows).unwrap_or(usize::MAX);
+    let offset = usize::try_from(request.start_row.saturating_sub(start.row)).unwrap_or(usize::MAX);
+    let mask = ProjectionMask::leaves(loaded.metadata().file_metadata().schema_descr(), leaves);
+    caught(|| {
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, loaded)
+            .with_projection(mask)
+            .with_row_groups(start.groups)
+            .with_row_selection_policy(RowSelectionPolicy::Selectors)
+            .with_batch_size(batch_rows);
+        if offset > 0 { builder.with_offset(offset).build() } else { builder.build() }
+    })
+    .and_then(|built| built.map_err(|error| error.to_string()))
+    .map_err(|reason| damaged_footer(&request.name, &reason))
 }
 
 /// The batches of the reader, checked against what the footer promises.
@@ -139,7 +182,7 @@ impl Rows {
             return DecodeError::from_io(&self.name, error);
         }
         let near = self.windows.last_read().and_then(|byte| {
-            let (group, column) = column_at(&self.metadata, byte)?;
+            let (group, column) = layout::column_at(&self.metadata, byte)?;
             Some(format!("; read last: column `{column}` of row group {group}, byte {byte}"))
         });
         DecodeError::Malformed {
@@ -149,83 +192,6 @@ impl Rows {
             reason: format!("{reason}{}; upload the object anew", near.unwrap_or_default()),
         }
     }
-}
-
-/// The leaf columns that the fields need.
-fn leaves(metadata: &ParquetMetaData, fields: &Fields) -> Vec<usize> {
-    let columns = metadata.file_metadata().schema_descr().columns();
-    let wanted = |path: &[String]| fields.paths().any(|wanted| path.starts_with(wanted));
-    (0..columns.len()).filter(|leaf| wanted(columns[*leaf].path().parts())).collect()
-}
-
-/// Where the columns lie, by row groups.
-fn chunks(
-    metadata: &ParquetMetaData,
-    leaves: &[usize],
-    size: u64,
-    name: &str,
-) -> Result<Vec<Vec<Chunk>>, DecodeError> {
-    let group = |(place, group): (usize, &parquet::file::metadata::RowGroupMetaData)| {
-        let chunk = |leaf: &usize| {
-            Ok(Chunk {
-                range: footer::chunk_range(group.column(*leaf), place, size, name)?,
-                leaf: *leaf,
-            })
-        };
-        leaves.iter().map(chunk).collect()
-    };
-    metadata.row_groups().iter().enumerate().map(group).collect()
-}
-
-/// Bytes of an average row, in the row group where it is largest.
-fn row_bytes(metadata: &ParquetMetaData, leaves: &[usize]) -> u64 {
-    let group = |group: &parquet::file::metadata::RowGroupMetaData| {
-        let bytes: u64 = leaves.iter().map(|leaf| decoded_bytes(group.column(*leaf))).sum();
-        bytes / u64::try_from(group.num_rows()).unwrap_or(1).max(1)
-    };
-    metadata.row_groups().iter().map(group).max().unwrap_or(0)
-}
-
-/// Bytes of a column chunk as an array. A dictionary hides how long texts are
-/// unless the writer counted them.
-fn decoded_bytes(chunk: &ColumnChunkMetaData) -> u64 {
-    let width = match chunk.column_type() {
-        Type::BOOLEAN => 0,
-        Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY => 4,
-        Type::INT64 | Type::DOUBLE => 8,
-        Type::INT96 => 12,
-        Type::FIXED_LEN_BYTE_ARRAY => chunk.column_descr().type_length(),
-    };
-    let fixed = chunk.num_values().saturating_mul(i64::from(width));
-    let texts = chunk.unencoded_byte_array_data_bytes().unwrap_or(0);
-    u64::try_from(fixed.saturating_add(texts).max(chunk.uncompressed_size())).unwrap_or(0)
-}
-
-/// The row groups from `start_row` on, and the ordinal of their first row.
-fn groups_from(metadata: &ParquetMetaData, start_row: u64) -> (u64, Vec<usize>) {
-    let mut first = 0;
-    let mut place = 0;
-    while place < metadata.num_row_groups() && first + rows_of(metadata, place) <= start_row {
-        first += rows_of(metadata, place);
-        place += 1;
-    }
-    // An empty row group has no pages to look for.
-    let groups = (place..metadata.num_row_groups()).filter(|group| rows_of(metadata, *group) > 0);
-    (first, groups.collect())
-}
-
-fn rows_of(metadata: &ParquetMetaData, group: usize) -> u64 {
-    u64::try_from(metadata.row_group(group).num_rows()).unwrap_or(0)
-}
-
-/// The row group and the column whose chunk holds a byte of the file.
-fn column_at(metadata: &ParquetMetaData, byte: u64) -> Option<(usize, String)> {
-    metadata.row_groups().iter().enumerate().find_map(|(place, group)| {
-        let holds = |chunk: &&ColumnChunkMetaData| {
-            footer::chunk_range(chunk, place, u64::MAX, "").is_ok_and(|range| range.contains(&byte))
-        };
-        group.columns().iter().find(holds).map(|chunk| (place, chunk.column_path().string()))
-    })
 }
 
 /// Runs a part of the parquet crate that trusts the file: on some damaged files
@@ -239,6 +205,10 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
             .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         format!("the reader gave up: {}", text.unwrap_or("no reason given"))
     })
+}
+
+fn damaged_footer(name: &str, reason: &str) -> DecodeError {
+    malformed(name, &format!("the footer is damaged: {reason}; upload the object anew"))
 }
 
 fn malformed(name: &str, reason: &str) -> DecodeError {

@@ -10,7 +10,7 @@ use parquet::file::metadata::{
     ParquetStatisticsPolicy,
 };
 
-use super::{caught, malformed, thrift};
+use super::{caught, damaged_footer, malformed, thrift};
 use crate::sniff::binary_kind;
 use crate::{DecodeError, RangeRead};
 
@@ -78,9 +78,7 @@ pub(super) fn read(ranges: &dyn RangeRead, name: &str) -> Result<Footer, DecodeE
         caught(|| ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options)))
             .and_then(|decoded| decoded.map_err(|error| error.to_string()))
             .and_then(|metadata| plausible(&metadata).map(|()| metadata))
-            .map_err(|reason| {
-                malformed(name, &format!("the footer is damaged: {reason}; upload the object anew"))
-            })?;
+            .map_err(|reason| damaged_footer(name, &reason))?;
     Ok(Footer { metadata: Arc::new(metadata), whole: small.then_some(tail) })
 }
 

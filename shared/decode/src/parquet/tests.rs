@@ -14,14 +14,17 @@ use model::document::{Drift, Format, MissingColumn, UnknownColumn};
 use model::{BatchPlan, Disposed, Disposition};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding};
+use parquet::data_type::{Int96, Int96Type};
 use parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter};
 use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
 use rstest::rstest;
 
 use super::open;
 use crate::test_support::{Counted, assert_same, batches, request};
-use crate::{DecodeError, DecodedBatch, Request};
+use crate::{DecodeError, DecodedBatch, Limits, Request};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -88,7 +91,7 @@ fn sample(rows: usize) -> RecordBatch {
         (
             "flag",
             Arc::new(
-                (0..rows).map(|row| some(row, 9).then(|| row % 2 == 0)).collect::<BooleanArray>(),
+                (0..rows).map(|row| some(row, 9).then_some(row % 2 == 0)).collect::<BooleanArray>(),
             ),
         ),
         (
@@ -303,6 +306,34 @@ fn a_row_can_be_shown_as_json() {
     .unwrap();
     let json = String::from_utf8(found[0].raw.get(1)).unwrap();
     assert_eq!(json, r#"{"price":"1.01","tags":[1],"place":{"geo":{"lon":-0.3333333333333333}}}"#);
+}
+
+/// 0001-01-01 and 9999-12-31 as Spark writes them: nanoseconds of the day, then
+/// the Julian day.
+#[test]
+fn old_moments_keep_their_year() {
+    let schema = parse_message_type("message m { required int96 at; }").unwrap();
+    let mut file = Vec::new();
+    let mut writer =
+        SerializedFileWriter::new(&mut file, Arc::new(schema), Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let moments = [Int96::from(vec![1_000, 0, 1_721_426]), Int96::from(vec![2_000, 0, 5_373_484])];
+    column.typed::<Int96Type>().write_batch(&moments, None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    let found = read(file.into(), request(Format::Parquet, &["at"])).unwrap();
+    assert_eq!(found[0].raw.get(0), br#"{"at":"0001-01-01T00:00:00.000001"}"#);
+    assert_eq!(found[0].raw.get(1), br#"{"at":"9999-12-31T00:00:00.000002"}"#);
+}
+
+#[test]
+fn an_object_that_becomes_too_large_is_refused() {
+    let limits = Limits { max_decoded_bytes: 4_000, ..Limits::default() };
+    let asked = Request { limits, ..request(Format::Parquet, &["id"]) };
+    let error = read(write(&sample(1_000), groups_of(100)), asked).unwrap_err();
+    assert!(matches!(error, DecodeError::TooLarge { limit: 4_000, .. }), "{error}");
 }
 
 fn good() -> Vec<u8> {

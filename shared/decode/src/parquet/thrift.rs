@@ -33,9 +33,10 @@ pub(super) fn check_page_header(bytes: &[u8]) -> Result<(), String> {
         };
         let Some(number) = number else { break };
         match id {
-            2 | 3 if !(0..=MAX_PAGE_BYTES).contains(&number) => {
+            2 | 3 if number < 0 => return Err(format!("a page claims {number} bytes")),
+            2 | 3 if number > MAX_PAGE_BYTES => {
                 return Err(format!(
-                    "a page claims {number} bytes; 0 to {MAX_PAGE_BYTES} are possible here"
+                    "a page claims {number} bytes, more than {MAX_PAGE_BYTES}; if that is true, write smaller pages"
                 ));
             }
             2 => uncompressed = number,

@@ -114,14 +114,18 @@ impl StackState {
         replace(&path, &text)
     }
 
+    /// Removes what a stack that is not up must not leave: the addresses and
+    /// passwords of servers that are gone.
     pub(crate) fn remove(dir: &Path) -> Result<()> {
-        let path = path(dir);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", &path)(error))
+        for path in [path(dir), env_path(dir)] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &path)(error));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// The cluster of that name.
@@ -174,7 +178,7 @@ impl StackState {
     /// The file with [`environment`](Self::environment) as `KEY=VALUE` lines,
     /// quoted where a shell needs it.
     pub fn env_file(&self) -> PathBuf {
-        self.dir.join("env")
+        env_path(&self.dir)
     }
 
     pub(crate) fn write_env_file(&self) -> Result<()> {
@@ -191,6 +195,10 @@ impl StackState {
 fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
     if value.chars().all(plain) { value.into() } else { format!("'{value}'") }
+}
+
+fn env_path(dir: &Path) -> PathBuf {
+    dir.join("env")
 }
 
 fn path(dir: &Path) -> PathBuf {

@@ -44,7 +44,10 @@ async fn two_stacks_side_by_side_and_down_again() {
     let again = devstack::up(&one.options, &progress).await.unwrap();
     assert_eq!(again.instance, first.instance, "a stack that is up stays as it is");
     let env = std::fs::read_to_string(first.env_file()).unwrap();
-    assert!(env.contains(&format!("AWS_ENDPOINT_URL={}", first.aws.unwrap().endpoint)), "{env}");
+    assert!(
+        env.contains(&format!("AWS_ENDPOINT_URL={}", first.aws.as_ref().unwrap().endpoint)),
+        "{env}"
+    );
 
     devstack::Control::new(&first).invoke("toy", "{}").await.unwrap().unwrap();
     let children = pids(&devstack::status(&one.options.dir()).await.unwrap());

@@ -1,0 +1,183 @@
+//! CSV objects and what becomes of them.
+
+use model::document::{Csv, Drift, Encoding, Format, MissingColumn, RaggedRows, UnknownColumn};
+use rstest::rstest;
+
+use crate::testing::{Outcome, decode, request};
+use crate::{DecodeError, Limits, Request};
+
+fn csv(options: Csv, fields: &[&str]) -> Request {
+    request(Format::Csv(options), fields)
+}
+
+fn decoded(text: &[u8], options: Csv, fields: &[&str]) -> Outcome {
+    decode(text, csv(options, fields)).unwrap()
+}
+
+#[rstest]
+#[case::plain("a,b\n1,2\n", &[["1", "2"]])]
+#[case::no_line_end_at_the_end("a,b\n1,2", &[["1", "2"]])]
+#[case::crlf("a,b\r\n1,2\r\n", &[["1", "2"]])]
+#[case::byte_order_mark("\u{feff}a,b\n1,2", &[["1", "2"]])]
+#[case::spaces_in_the_header(" a , b\n1,2", &[["1", "2"]])]
+#[case::quoted_header("\"a\",\"b\"\n1,2", &[["1", "2"]])]
+#[case::other_order("b,x,a\n1,2,3", &[["3", "1"]])]
+#[case::quoted_line_ends("a,b\n\"1\n2\",\"x\"\"y\"\n", &[["1\n2", "x\"y"]])]
+#[case::blank_lines("a,b\n\n1,2\n\r\n3,4\n\n", &[["1", "2"], ["3", "4"]])]
+#[case::empty_is_null("a,b\n,\"\"\n", &[["∅", ""]])]
+#[case::absent_column("a\n1\n", &[["1", "∅"]])]
+#[case::characters("a,b\nä,日本\n", &[["ä", "日本"]])]
+fn rows_are_read(#[case] text: &str, #[case] expected: &[[&str; 2]]) {
+    let outcome = decoded(text.as_bytes(), Csv::default(), &["a", "b"]);
+    assert_eq!(outcome.table(), expected);
+    assert!(outcome.rejected.is_empty(), "{outcome:?}");
+}
+
+#[rstest]
+#[case("")]
+#[case("a,b")]
+#[case("a,b\n")]
+#[case("\n\n")]
+fn objects_without_rows_have_none(#[case] text: &str) {
+    let mut strict = csv(Csv::default(), &["a", "b"]);
+    strict.drift.missing = MissingColumn::Fail;
+    assert_eq!(decode(text.as_bytes(), strict).unwrap(), Outcome::default());
+}
+
+#[rstest]
+#[case::tsv(Csv { delimiter: "\t".into(), ..Csv::default() }, "a\tb\n1\t2,3\n", &[["1", "2,3"]])]
+#[case::no_quotes(Csv { quote: String::new(), ..Csv::default() }, "a,b\n\"1,2\"\n", &[["\"1", "2\""]])]
+#[case::other_quote(Csv { quote: "'".into(), ..Csv::default() }, "a,b\n'1,2',\"\n", &[["1,2", "\""]])]
+#[case::escape(Csv { escape: Some("\\".into()), ..Csv::default() }, "a,b\n\"x\\\"y\",1\n", &[["x\"y", "1"]])]
+#[case::escape_is_quote(Csv { escape: Some("\"".into()), ..Csv::default() }, "a,b\n\"x\"\"y\",1\n", &[["x\"y", "1"]])]
+#[case::comment(Csv { comment: Some("#".into()), ..Csv::default() }, "# x\na,b\n#,\n1,2#\n", &[["1", "2#"]])]
+#[case::skipped_lines(Csv { skip_lines: 2, ..Csv::default() }, "title\n\"\na,b\n1,2", &[["1", "2"]])]
+#[case::names(Csv { header: false, names: vec!["a".into(), "b".into()], ..Csv::default() }, "a,b\n1,2", &[["a", "b"], ["1", "2"]])]
+#[case::markers(Csv { nulls: vec!["NA".into()], ..Csv::default() }, "a,b\nNA,\"NA\"\n,x", &[["∅", "NA"], ["", "x"]])]
+#[case::padded(Csv { ragged: RaggedRows::Pad, ..Csv::default() }, "a,b\n1\n", &[["1", "∅"]])]
+fn options_are_obeyed(#[case] options: Csv, #[case] text: &str, #[case] expected: &[[&str; 2]]) {
+    let outcome = decoded(text.as_bytes(), options, &["a", "b"]);
+    assert_eq!(outcome.table(), expected);
+    assert!(outcome.rejected.is_empty(), "{outcome:?}");
+}
+
+#[test]
+fn latin1_is_transcoded_and_kept_raw() {
+    let options = Csv { encoding: Encoding::Latin1, ..Csv::default() };
+    let outcome = decoded(b"\xfc,b\nK\xf6ln,1\n", options, &["ü", "b"]);
+    assert_eq!(outcome.table(), [["Köln", "1"]]);
+    // The helper shows what is no UTF-8 as U+FFFD: the raw bytes are the object's.
+    assert_eq!(outcome.rows[0].raw, "K\u{fffd}ln,1");
+}
+
+#[test]
+fn an_empty_field_stays_text_where_the_column_wants_it() {
+    let options = Csv { nulls: vec![String::new(), "NA".into()], ..Csv::default() };
+    let mut request = csv(options, &["a", "b"]);
+    request.fields[0].empty_is_text = true;
+    let outcome = decode(b"a,b\n,\nNA,NA\n", request).unwrap();
+    assert_eq!(outcome.table(), [["", "∅"], ["∅", "∅"]]);
+}
+
+#[test]
+fn a_path_is_a_whole_column_name() {
+    let outcome = decoded(b"a.b,a\n1,2\n", Csv::default(), &["a.b"]);
+    assert_eq!(outcome.table(), [["1"]]);
+}
+
+#[test]
+fn ragged_rows_are_put_aside_as_they_are() {
+    let outcome = decoded(b"a,b\n1\n# \"x\", 2,3\r\n4,5\n", Csv::default(), &["a", "b"]);
+    assert_eq!(outcome.table(), [["4", "5"]]);
+    assert_eq!(outcome.rows[0].number, 2);
+    let rejected: Vec<_> = outcome
+        .rejected
+        .iter()
+        .map(|(row, column, _, raw)| (*row, column.as_str(), raw.as_str()))
+        .collect();
+    assert_eq!(rejected, [(0, "", "1"), (1, "", "# \"x\", 2,3")]);
+    assert_eq!(
+        outcome.rejected[0].2,
+        "the row has 1 fields where 2 are expected; `format.csv.ragged: pad` would fill it up with NULL"
+    );
+}
+
+#[test]
+fn padding_does_not_cover_surplus_fields() {
+    let options = Csv { ragged: RaggedRows::Pad, ..Csv::default() };
+    let outcome = decoded(b"a,b\n1,2,3\n", options, &["a", "b"]);
+    assert_eq!(outcome.rejected[0].2, "the row has 3 fields where 2 are expected");
+}
+
+#[test]
+fn a_field_that_is_no_utf8_puts_its_row_aside() {
+    let outcome =
+        decoded(b"a,b,c\n1,2\xff,3\n4,5,\xff\n\xc3,\xa4,6\n", Csv::default(), &["a", "b"]);
+    // A broken field that nobody asked for does no harm.
+    assert_eq!(outcome.table(), [["4", "5"]]);
+    assert_eq!(outcome.rejected[0].1, "b");
+    assert!(outcome.rejected[0].2.contains("at its byte 1 (0xff)"), "{}", outcome.rejected[0].2);
+    // Half a character in each of two fields is none.
+    assert_eq!((outcome.rejected[1].0, outcome.rejected[1].1.as_str()), (2, "a"));
+}
+
+#[test]
+fn raw_rows_are_exact() {
+    let outcome = decoded(b"a,b\r\n\"1\" , 2\r\n\n\"x\n\",\"y\"\r\n", Csv::default(), &["a", "b"]);
+    let raw: Vec<_> = outcome.rows.iter().map(|row| row.raw.as_str()).collect();
+    assert_eq!(raw, ["\"1\" , 2", "\"x\n\",\"y\""]);
+}
+
+#[rstest]
+#[case(Drift { missing: MissingColumn::Quarantine, ..Drift::default() }, "a\n1\n2\n", "b", "the object has no column `b` (drift.missing: quarantine)")]
+#[case(Drift { unknown: UnknownColumn::Quarantine, ..Drift::default() }, "a,b,c\n1,2,3\n4,5,6\n", "", "column `c` is not in the source document (drift.unknown: quarantine)")]
+fn drift_can_put_every_row_aside(
+    #[case] drift: Drift,
+    #[case] text: &str,
+    #[case] column: &str,
+    #[case] reason: &str,
+) {
+    let outcome =
+        decode(text.as_bytes(), Request { drift, ..csv(Csv::default(), &["a", "b"]) }).unwrap();
+    assert!(outcome.rows.is_empty());
+    assert_eq!(outcome.rejected.len(), 2);
+    assert_eq!((outcome.rejected[0].1.as_str(), outcome.rejected[0].2.as_str()), (column, reason));
+}
+
+#[rstest]
+#[case::missing("a\n1\n", "has no `b`, which column `b` reads")]
+#[case::unknown("a,b,c\n", "has a column `c` that the source does not know")]
+#[case::twice("a,b,a\n", "two columns are named `a`")]
+#[case::json("[{\"a\":1,\"b\":2}]", "this is JSON text; the source says csv")]
+#[case::other_name("a,\u{0}b\n", "has no `b`")]
+#[case::parquet("PAR1xxxx", "this is a Parquet file; the source says csv")]
+fn objects_can_fail(#[case] text: &str, #[case] message: &str) {
+    let drift = Drift { missing: MissingColumn::Fail, unknown: UnknownColumn::Fail };
+    let error =
+        decode(text.as_bytes(), Request { drift, ..csv(Csv::default(), &["a", "b"]) }).unwrap_err();
+    assert!(error.to_string().contains(message), "{error}");
+}
+
+#[test]
+fn a_quote_that_is_never_closed_ends_in_bounded_memory() {
+    let mut text = b"a,b\n1,2\n\"".to_vec();
+    text.resize(1 << 20, b'x');
+    let limits = Limits { max_row_bytes: 1_000, ..Limits::default() };
+    let error = decode(&text, Request { limits, ..csv(Csv::default(), &["a", "b"]) }).unwrap_err();
+    assert!(
+        matches!(&error, DecodeError::RowTooLong { place, .. } if place.row == Some(1) && place.byte == Some(8)),
+        "{error}"
+    );
+}
+
+#[test]
+fn batches_end_by_bytes_and_at_chunks() {
+    let text: String = std::iter::once("a,b\n".to_owned())
+        .chain((0..10).map(|i| format!("{i},xxxxxx\n")))
+        .collect();
+    let mut request = csv(Csv::default(), &["a"]);
+    request.plan.chunk_rows = 4;
+    request.plan.batch_rows = 4;
+    request.plan.batch_bytes = 20;
+    assert_eq!(decode(text.as_bytes(), request).unwrap().batches, [0..3, 3..4, 4..7, 7..8, 8..10]);
+}

@@ -1,0 +1,90 @@
+//! The bytes of an object become Arrow batches.
+//!
+//! Pure and synchronous: whoever opens a decoder hands it a stream (or, for
+//! Parquet, ranges) and takes batches until there are none. The bytes go
+//! through `compression`, then through one of the formats; every row keeps the
+//! bytes it came from, so that a bad one can be put aside exactly as it was.
+
+mod arrow_ipc;
+mod arrow_rows;
+mod batch;
+mod compression;
+mod csv;
+mod encoding;
+mod error;
+mod fields;
+mod json;
+mod parquet;
+#[cfg(test)]
+mod properties;
+mod raw_json;
+mod request;
+mod sniff;
+#[cfg(test)]
+mod test_support;
+#[cfg(test)]
+mod testing;
+mod window;
+
+use std::io::Read;
+use std::sync::Arc;
+
+use model::document::Format;
+
+pub use batch::{DecodedBatch, RawRows};
+pub use error::{DecodeError, Place};
+pub use request::{FieldOrigin, FieldRequest, Input, Limits, RangeRead, Request};
+
+/// Turns one object into batches, in the order of its rows.
+pub trait Decoder: Send {
+    /// The next batch, or `None` at the end of the object. After an error the
+    /// decoder is used up.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the object cannot be decoded any further.
+    fn next_batch(&mut self) -> Result<Option<DecodedBatch>, DecodeError>;
+}
+
+/// Whether objects of this format are read by ranges ([`Input::Ranges`])
+/// instead of from start to end ([`Input::Stream`]).
+#[must_use]
+pub fn needs_ranges(format: &Format) -> bool {
+    matches!(format, Format::Parquet)
+}
+
+/// Opens an object. What its first bytes give away (wrong format, wrong
+/// compression, a header that lacks columns) is told here.
+///
+/// # Errors
+/// [`DecodeError`] when the object is not what the request says.
+pub fn open(input: Input, request: Request) -> Result<Box<dyn Decoder>, DecodeError> {
+    match (&request.format, input) {
+        (Format::Parquet, Input::Ranges(ranges)) => open_ranges(ranges, request),
+        (format, Input::Stream(stream)) if !needs_ranges(format) => open_stream(stream, request),
+        (format, _) => {
+            Err(DecodeError::WrongInput { name: request.name.clone(), format: format.name() })
+        }
+    }
+}
+
+fn open_ranges(
+    ranges: Arc<dyn RangeRead>,
+    request: Request,
+) -> Result<Box<dyn Decoder>, DecodeError> {
+    parquet::open(ranges, request)
+}
+
+fn open_stream(
+    stream: Box<dyn Read + Send>,
+    request: Request,
+) -> Result<Box<dyn Decoder>, DecodeError> {
+    let stream = compression::decompress(stream, &request)?;
+    match request.format.clone() {
+        Format::Csv(options) => csv::open(sniff::expect_text(stream, &request)?, &options, request),
+        Format::Json(options) => {
+            json::open(sniff::expect_text(stream, &request)?, &options, request)
+        }
+        // Parquet came by ranges.
+        Format::Arrow | Format::Parquet => arrow_ipc::open(stream, request),
+    }
+}

@@ -1,0 +1,162 @@
+//! One INSERT: batches out as an Arrow stream, rows in the table all at once.
+//!
+//! What makes it exactly-once, seen on 26.7 (`tests/exactly_once.rs`):
+//!
+//! - The batches of one INSERT are squashed into one block on the server, and a
+//!   block lands whole or not at all. With the server's default limits a chunk
+//!   of more than 256 MB would be several blocks, of which the first land while
+//!   the last are still on their way.
+//! - A body that is cut anywhere, also between two batches, is refused: HTTP's
+//!   chunked coding has an end mark, and ours is sent by [`Insert::finish`] only.
+//!   The end mark of the Arrow stream would not do: ClickHouse takes a stream
+//!   without it as complete.
+//! - The token makes a repetition harmless, whatever became of the first try.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::ipc::writer::StreamWriter;
+use async_trait::async_trait;
+use bytes::Bytes;
+use clickhouse::insert_formatted::InsertFormatted;
+
+use crate::cluster::Cluster;
+use crate::error::{Attempt, WarehouseError};
+use crate::node::Node;
+use crate::port::{Insert, InsertSpec};
+use crate::schema;
+use crate::sql::Qualified;
+
+/// Bytes in the server's memory from which a chunk is more than one block. Such
+/// a chunk is still exactly once after its replay, because a replay cuts the
+/// same blocks; only an aborted try may leave whole blocks behind.
+const BLOCK_BYTES: u64 = 2 << 30;
+/// More rows than any chunk has: rows never end a block.
+const BLOCK_ROWS: u64 = 1 << 40;
+/// Partitions that one chunk may touch; ClickHouse's own limit of 100 is meant
+/// for streams, ours load years of history.
+const PARTITIONS: u64 = 1_000;
+
+/// The settings of every INSERT.
+fn settings(spec: &InsertSpec) -> Vec<(&'static str, String)> {
+    let flag = |name, value: u64| (name, value.to_string());
+    vec![
+        ("insert_deduplication_token", spec.token.to_string()),
+        flag("insert_deduplicate", 1),
+        flag("deduplicate_blocks_in_dependent_materialized_views", 1),
+        // An asynchronous INSERT is answered before its rows are in the table.
+        flag("async_insert", 0),
+        flag("wait_end_of_query", 1),
+        // One block: nothing splits the rows, no thread reorders them.
+        flag("min_insert_block_size_rows", BLOCK_ROWS),
+        flag("min_insert_block_size_bytes", BLOCK_BYTES),
+        flag("max_insert_block_size", BLOCK_ROWS),
+        flag("max_insert_threads", 1),
+        flag("max_threads", 1),
+        flag("input_format_parallel_parsing", 0),
+        flag("max_partitions_per_insert_block", PARTITIONS),
+        // NULL and absence are errors here: defaults are the document's business.
+        flag("input_format_null_as_default", 0),
+        flag("insert_null_as_default", 0),
+        flag("input_format_arrow_allow_missing_columns", 0),
+        ("date_time_overflow_behavior", "throw".to_owned()),
+        ("log_comment", format!("motherlode {}", spec.token)),
+    ]
+}
+
+/// An INSERT into a real server.
+pub(crate) struct StreamInsert {
+    cluster: Arc<Cluster>,
+    node: Node,
+    spec: InsertSpec,
+    encoder: StreamWriter<Vec<u8>>,
+    request: InsertFormatted,
+    /// False while a batch is on its way, and after one has failed: a call that
+    /// was dropped in the middle must not be finished as if it had not been.
+    intact: bool,
+}
+
+impl StreamInsert {
+    /// `columns` are the table's, in the order of the stream or of the SQL over it.
+    pub(crate) fn begin(
+        cluster: Arc<Cluster>,
+        node: Node,
+        spec: InsertSpec,
+        columns: &[String],
+    ) -> Result<Self, WarehouseError> {
+        let sql = schema::insert(&spec, columns)?;
+        let request = node.insert(sql, &settings(&spec));
+        let encoder = StreamWriter::try_new(Vec::new(), &spec.schema).map_err(|error| encode(&spec, error))?;
+        Ok(Self { cluster, node, spec, encoder, request, intact: true })
+    }
+
+    /// Sends what the encoder holds. When the server has closed the body, the
+    /// error is its answer, not the broken connection.
+    async fn flush(&mut self) -> Result<(), WarehouseError> {
+        let length = self.encoder.get_ref().len();
+        // The next batch is about as large.
+        let encoded = std::mem::replace(self.encoder.get_mut(), Vec::with_capacity(length));
+        match self.request.send(Bytes::from(encoded)).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(failure(&self.cluster, &self.node, &self.spec, error).await),
+        }
+    }
+
+    /// Takes the INSERT as broken until the caller puts it right.
+    fn begin_step(&mut self) -> Result<(), WarehouseError> {
+        if std::mem::replace(&mut self.intact, false) {
+            return Ok(());
+        }
+        Err(WarehouseError::Broken { attempt: attempt(&self.node, &self.spec) })
+    }
+}
+
+#[async_trait]
+impl Insert for StreamInsert {
+    async fn write(&mut self, batch: &RecordBatch) -> Result<(), WarehouseError> {
+        self.begin_step()?;
+        self.encoder.write(batch).map_err(|error| encode(&self.spec, error))?;
+        self.flush().await?;
+        self.intact = true;
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<(), WarehouseError> {
+        self.begin_step()?;
+        self.encoder.finish().map_err(|error| encode(&self.spec, error))?;
+        self.flush().await?;
+        let Self { cluster, node, spec, request, .. } = *self;
+        match request.end().await {
+            Ok(()) => {
+                node.accepted();
+                Ok(())
+            }
+            Err(error) => Err(failure(&cluster, &node, &spec, error).await),
+        }
+    }
+}
+
+/// What an error means, for this INSERT and for those that come after it.
+async fn failure(
+    cluster: &Cluster,
+    node: &Node,
+    spec: &InsertSpec,
+    error: clickhouse::error::Error,
+) -> WarehouseError {
+    let error = node.error(attempt(node, spec), error);
+    cluster.learn(&error).await;
+    if error.is_about_shape() {
+        cluster.forget(&spec.database, &spec.table);
+    }
+    error
+}
+
+fn attempt(node: &Node, spec: &InsertSpec) -> Attempt {
+    let table = Qualified { database: &spec.database, name: &spec.table };
+    node.attempt(format!("insert into {table}"))
+}
+
+fn encode(spec: &InsertSpec, source: arrow::error::ArrowError) -> WarehouseError {
+    let table = Qualified { database: &spec.database, name: &spec.table }.to_string();
+    WarehouseError::Encode { table, source }
+}

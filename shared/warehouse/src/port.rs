@@ -1,0 +1,154 @@
+//! The port: what the rest of Motherlode knows about where rows land.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use model::Token;
+use model::document::{Create, OutputColumn, SourceDocument};
+
+use crate::WarehouseError;
+
+/// A row of a query's answer.
+pub type JsonRow = serde_json::Map<String, serde_json::Value>;
+
+/// Where rows land.
+#[async_trait]
+pub trait Warehouse: Send + Sync {
+    /// Makes sure that a table is there and takes what will be inserted: creates
+    /// it when its source document says so, then checks its columns and that it
+    /// remembers tokens. Remembered per process until an INSERT meets another
+    /// shape.
+    ///
+    /// # Errors
+    /// [`WarehouseError::Table`] says what is wrong with the table and the
+    /// statement that mends it.
+    async fn prepare(&self, cluster: &str, table: &TableSpec) -> Result<(), WarehouseError>;
+
+    /// Begins one INSERT. Nothing is in the table before [`Insert::finish`] has
+    /// said so.
+    ///
+    /// # Errors
+    /// When the cluster or its credentials cannot be had. What the server says
+    /// comes with the batches.
+    async fn insert(&self, cluster: &str, insert: InsertSpec) -> Result<Box<dyn Insert>, WarehouseError>;
+
+    /// Runs a query and gives its rows; at most 10,000 and 16 MB of them.
+    /// `{name:Type}` in the SQL stands for the parameter `name`.
+    ///
+    /// # Errors
+    /// [`WarehouseError::Server`] with the server's code.
+    async fn query(
+        &self,
+        cluster: &str,
+        sql: &str,
+        params: &[(&str, String)],
+    ) -> Result<Vec<JsonRow>, WarehouseError>;
+}
+
+/// One INSERT that is under way. Dropping it aborts it: nothing lands.
+#[async_trait]
+pub trait Insert: Send {
+    /// Sends a batch as one block of the INSERT.
+    ///
+    /// # Errors
+    /// What the server or the connection says; the INSERT is then over and
+    /// nothing was written.
+    async fn write(&mut self, batch: &RecordBatch) -> Result<(), WarehouseError>;
+
+    /// Ends the INSERT and waits until its rows are in the table, and in the
+    /// targets of its materialized views.
+    ///
+    /// # Errors
+    /// After an error it is not known whether the rows are there; the same
+    /// INSERT with the same token makes sure that they are, once.
+    async fn finish(self: Box<Self>) -> Result<(), WarehouseError>;
+}
+
+/// SQL that the server runs over the rows of an INSERT.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Select {
+    /// The expressions, as in the source document.
+    pub expressions: String,
+    /// Columns of the stream that are written as they are, behind them.
+    pub passed: Vec<String>,
+}
+
+/// A table as a source document describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSpec {
+    /// Name of the database.
+    pub database: String,
+    /// Name of the table.
+    pub name: String,
+    /// The columns of the stream that is inserted, provenance included.
+    pub columns: Vec<OutputColumn>,
+    /// SQL between the stream and the table; the table's columns are then what
+    /// it gives.
+    pub select: Option<Select>,
+    /// SQL of `ENGINE =`.
+    pub engine: String,
+    /// SQL of `PARTITION BY`.
+    pub partition_by: Option<String>,
+    /// SQL of `ORDER BY`; `tuple()` when empty.
+    pub order_by: Vec<String>,
+    /// SQL of `TTL`.
+    pub ttl: Option<String>,
+    /// Whether the table is created when it is missing.
+    pub create: Create,
+    /// How many of the newest inserted blocks the table remembers.
+    pub deduplication_window: u64,
+}
+
+impl TableSpec {
+    /// The table of a source document. `provenance` columns are written behind
+    /// its own.
+    #[must_use]
+    pub fn of(document: &SourceDocument, provenance: Vec<OutputColumn>) -> Self {
+        let table = &document.table;
+        let passed = provenance.iter().map(|column| column.name.clone()).collect();
+        let mut columns = document.output_columns();
+        columns.extend(provenance);
+        Self {
+            database: table.database.clone(),
+            name: table.name.clone(),
+            columns,
+            select: document.select.clone().map(|expressions| Select { expressions, passed }),
+            engine: table.engine.clone(),
+            partition_by: table.partition_by.clone(),
+            order_by: table.order_by.clone(),
+            ttl: table.ttl.clone(),
+            create: table.create,
+            deduplication_window: table.deduplication_window,
+        }
+    }
+
+    /// The INSERT of a chunk into this table.
+    #[must_use]
+    pub fn insert(&self, token: Token, schema: SchemaRef) -> InsertSpec {
+        InsertSpec {
+            database: self.database.clone(),
+            table: self.name.clone(),
+            columns: self.columns.clone(),
+            select: self.select.clone(),
+            token,
+            schema,
+        }
+    }
+}
+
+/// One INSERT.
+#[derive(Debug, Clone)]
+pub struct InsertSpec {
+    /// Name of the database.
+    pub database: String,
+    /// Name of the table.
+    pub table: String,
+    /// The columns of the stream.
+    pub columns: Vec<OutputColumn>,
+    /// SQL between the stream and the table.
+    pub select: Option<Select>,
+    /// The token that makes a repetition harmless.
+    pub token: Token,
+    /// The Arrow schema of the batches; its fields are `columns`, by name.
+    pub schema: SchemaRef,
+}

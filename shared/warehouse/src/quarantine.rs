@@ -1,0 +1,124 @@
+//! The quarantine: one table per cluster for the rows that could not be loaded,
+//! each with its place, the reason and the row as it stands in the object.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BinaryArray, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use model::document::{Create, OutputColumn};
+use model::{ColumnType, ObjectId, RejectedRow, Token};
+
+use crate::port::TableSpec;
+
+/// Database of the quarantine table.
+pub const DATABASE: &str = "motherlode";
+/// Name of the quarantine table.
+pub const TABLE: &str = "quarantine";
+
+/// Rows of one batch: raw rows may be long.
+const BATCH_ROWS: usize = 8_192;
+
+/// Whose rows they are.
+#[derive(Debug, Clone)]
+pub struct Quarantined<'a> {
+    /// Name of the source.
+    pub source: &'a str,
+    /// The object that the rows stand in.
+    pub object: &'a ObjectId,
+    /// The configuration that refused them.
+    pub config_version: u64,
+    /// The token of their chunk: a chunk's rows are quarantined by an INSERT
+    /// with the token `chunk.companion("quarantine")`.
+    pub chunk: &'a Token,
+    /// Milliseconds since 1970, UTC.
+    pub at_ms: i64,
+}
+
+/// The table, created like any other by [`crate::Warehouse::prepare`].
+#[must_use]
+pub fn table() -> TableSpec {
+    TableSpec {
+        database: DATABASE.to_owned(),
+        name: TABLE.to_owned(),
+        columns: columns(),
+        select: None,
+        engine: "MergeTree".to_owned(),
+        partition_by: Some("toYYYYMM(at)".to_owned()),
+        order_by: ["source", "at", "object", "row"].map(str::to_owned).to_vec(),
+        ttl: None,
+        create: Create::Auto,
+        deduplication_window: 10_000,
+    }
+}
+
+fn columns() -> Vec<OutputColumn> {
+    let low = || ColumnType::LowCardinality(Box::new(ColumnType::String));
+    let text = || ColumnType::String;
+    [
+        ("source", low()),
+        ("bucket", low()),
+        ("key", text()),
+        ("etag", text()),
+        ("object", text()),
+        ("row", ColumnType::UInt(64)),
+        ("column", low()),
+        ("column_type", low()),
+        ("reason", text()),
+        ("raw", text()),
+        ("config_version", ColumnType::UInt(64)),
+        ("token", text()),
+        ("at", ColumnType::DateTime64(3, Some("UTC".to_owned()))),
+    ]
+    .map(|(name, column_type)| OutputColumn { name: name.to_owned(), column_type })
+    .to_vec()
+}
+
+/// The Arrow schema of the batches that [`batches`] makes.
+#[must_use]
+pub fn schema() -> SchemaRef {
+    let fields: Vec<_> = columns()
+        .into_iter()
+        .map(|column| {
+            let data_type = match (column.name.as_str(), &column.column_type) {
+                ("raw", _) => DataType::Binary,
+                (_, ColumnType::UInt(64)) => DataType::UInt64,
+                (_, ColumnType::DateTime64(..)) => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+                _ => DataType::Utf8,
+            };
+            Field::new(column.name, data_type, false)
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
+}
+
+/// The rows as batches of one INSERT, cut the same way every time.
+///
+/// # Errors
+/// Arrow's, which cannot happen with these columns short of 2 GB in one batch.
+pub fn batches(of: &Quarantined<'_>, rows: &[RejectedRow]) -> Result<Vec<RecordBatch>, arrow::error::ArrowError> {
+    rows.chunks(BATCH_ROWS).map(|rows| batch(of, rows)).collect()
+}
+
+fn batch(of: &Quarantined<'_>, rows: &[RejectedRow]) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let object = of.object.to_string();
+    let same = |text: &str| Arc::new(StringArray::from_iter_values(rows.iter().map(|_| text))) as ArrayRef;
+    let own = |text: fn(&RejectedRow) -> &str| Arc::new(StringArray::from_iter_values(rows.iter().map(text))) as ArrayRef;
+    let columns: Vec<ArrayRef> = vec![
+        same(of.source),
+        same(&of.object.bucket),
+        same(&of.object.key),
+        same(&of.object.etag),
+        same(&object),
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.row))),
+        own(|row| &row.column),
+        own(|row| &row.column_type),
+        own(|row| &row.reason),
+        Arc::new(BinaryArray::from_iter_values(rows.iter().map(|row| &row.raw))),
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(|_| of.config_version))),
+        same(of.chunk.as_str()),
+        Arc::new(
+            TimestampMillisecondArray::from_iter_values(rows.iter().map(|_| of.at_ms)).with_timezone("UTC"),
+        ),
+    ];
+    RecordBatch::try_new(schema(), columns)
+}

@@ -1,0 +1,285 @@
+//! Tables as SQL: how one is created, what an INSERT into it says, and whether
+//! one that exists takes what will be inserted. Pure; `prepare.rs` asks.
+
+use model::ColumnType;
+use model::document::OutputColumn;
+
+use crate::error::WarehouseError;
+use crate::port::{InsertSpec, Select, TableSpec};
+use crate::sql::{Ident, Literal, Qualified, fragment, idents};
+
+/// A column with its type as the server spells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerColumn {
+    pub name: String,
+    pub column_type: String,
+}
+
+/// What a server says about a table that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Existing {
+    pub engine: String,
+    pub columns: Vec<ServerColumn>,
+    /// The deduplication window, where the engine has one.
+    pub window: Option<u64>,
+}
+
+pub(crate) fn qualified(table: &TableSpec) -> Qualified<'_> {
+    Qualified { database: &table.database, name: &table.name }
+}
+
+pub(crate) fn create_database(table: &TableSpec) -> String {
+    format!("CREATE DATABASE IF NOT EXISTS {}", Ident(&table.database))
+}
+
+/// `CREATE TABLE` with these columns.
+pub(crate) fn create_table(table: &TableSpec, columns: &[ServerColumn]) -> Result<String, WarehouseError> {
+    use std::fmt::Write;
+    let engine = fragment("table.engine", &table.engine)?;
+    let lines: Vec<_> =
+        columns.iter().map(|column| format!("    {} {}", Ident(&column.name), column.column_type)).collect();
+    let mut sql = format!(
+        "CREATE TABLE IF NOT EXISTS {} (\n{}\n)\nENGINE = {engine}",
+        qualified(table),
+        lines.join(",\n")
+    );
+    // Writing to a String cannot fail.
+    if let Some(partition_by) = &table.partition_by {
+        let _ = write!(sql, "\nPARTITION BY {}", fragment("table.partition_by", partition_by)?);
+    }
+    if is_merge_tree(engine) {
+        let mut order_by = Vec::new();
+        for expression in &table.order_by {
+            order_by.push(fragment("table.order_by", expression)?);
+        }
+        let order_by = if order_by.is_empty() { "tuple()".to_owned() } else { format!("({})", order_by.join(", ")) };
+        let _ = write!(sql, "\nORDER BY {order_by}");
+    }
+    if let Some(ttl) = &table.ttl {
+        let _ = write!(sql, "\nTTL {}", fragment("table.ttl", ttl)?);
+    }
+    if is_merge_tree(engine) {
+        let _ = write!(sql, "\nSETTINGS {} = {}", window_setting(engine), table.deduplication_window);
+    }
+    Ok(sql)
+}
+
+/// What the SQL over the stream gives: a query without rows, to be described.
+pub(crate) fn describe_select(columns: &[OutputColumn], select: &Select) -> Result<String, WarehouseError> {
+    let source = format!("null({})", structure(columns));
+    Ok(format!("DESCRIBE TABLE (SELECT {} FROM {source})", selected(select)?))
+}
+
+/// The INSERT of a stream. `columns` are the table's, in the order of the
+/// stream or of the SQL over it.
+pub(crate) fn insert(spec: &InsertSpec, columns: &[String]) -> Result<String, WarehouseError> {
+    let table = Qualified { database: &spec.database, name: &spec.table };
+    let columns = idents(columns.iter().map(String::as_str));
+    Ok(match &spec.select {
+        None => format!("INSERT INTO {table} ({columns}) FORMAT ArrowStream"),
+        Some(select) => format!(
+            "INSERT INTO {table} ({columns}) SELECT {} FROM input({}) FORMAT ArrowStream",
+            selected(select)?,
+            structure(&spec.columns)
+        ),
+    })
+}
+
+fn selected(select: &Select) -> Result<String, WarehouseError> {
+    let expressions = fragment("select", &select.expressions)?;
+    let passed = idents(select.passed.iter().map(String::as_str));
+    // A line of its own: whatever ends the expressions ends there.
+    Ok(if passed.is_empty() { expressions.to_owned() } else { format!("{expressions}\n, {passed}") })
+}
+
+/// Columns as the literal that `input` and `null` take.
+fn structure(columns: &[OutputColumn]) -> String {
+    let columns: Vec<_> =
+        columns.iter().map(|column| format!("{} {}", Ident(&column.name), column.column_type)).collect();
+    Literal(&columns.join(", ")).to_string()
+}
+
+/// The columns of a stream as the server spells them.
+pub(crate) fn server_columns(columns: &[OutputColumn]) -> Vec<ServerColumn> {
+    columns
+        .iter()
+        .map(|column| ServerColumn { name: column.name.clone(), column_type: column.column_type.to_string() })
+        .collect()
+}
+
+fn is_merge_tree(engine: &str) -> bool {
+    engine_name(engine).ends_with("MergeTree")
+}
+
+fn engine_name(engine: &str) -> &str {
+    engine.split(['(', ' ', '\n']).next().unwrap_or(engine)
+}
+
+/// The setting that says how many blocks a table of this engine remembers.
+pub(crate) fn window_setting(engine: &str) -> &'static str {
+    if engine_name(engine).starts_with("Replicated") || engine_name(engine).starts_with("Shared") {
+        "replicated_deduplication_window"
+    } else {
+        "non_replicated_deduplication_window"
+    }
+}
+
+/// Why a table that exists does not take what will be inserted, and what mends
+/// it. `inserted` is what the INSERT brings.
+pub(crate) fn misfit(table: &TableSpec, inserted: &[ServerColumn], existing: &Existing) -> Option<String> {
+    let name = qualified(table);
+    for column in inserted {
+        let Some(there) = existing.columns.iter().find(|there| there.name == column.name) else {
+            return Some(format!(
+                "column `{}` is missing; run ALTER TABLE {name} ADD COLUMN {} {}",
+                column.name,
+                Ident(&column.name),
+                column.column_type
+            ));
+        };
+        if !fits(&column.column_type, &there.column_type) {
+            return Some(format!(
+                "column `{}` is {} and the source document writes {}, which it cannot hold; write the same type in \
+                 both, or run ALTER TABLE {name} MODIFY COLUMN {} {}",
+                column.name,
+                there.column_type,
+                column.column_type,
+                Ident(&column.name),
+                column.column_type
+            ));
+        }
+    }
+    let setting = window_setting(&existing.engine);
+    match existing.window {
+        Some(0) if is_merge_tree(&existing.engine) => Some(format!(
+            "it remembers no tokens, so a repeated chunk would be there twice; run ALTER TABLE {name} MODIFY SETTING \
+             {setting} = {}",
+            table.deduplication_window.max(1)
+        )),
+        _ => None,
+    }
+}
+
+/// Whether every value of the written type is one of the table's type, or is
+/// refused loudly. Types that we do not know are the server's to judge.
+fn fits(written: &str, there: &str) -> bool {
+    if written == there {
+        return true;
+    }
+    let (Ok(written), Ok(there)) = (ColumnType::parse(written), ColumnType::parse(there)) else {
+        return true;
+    };
+    // NULL into a column without NULL is refused by the server, row and all.
+    holds(written.bare(), there.bare())
+}
+
+fn holds(written: &ColumnType, there: &ColumnType) -> bool {
+    use ColumnType::{
+        Array, Date, Date32, DateTime, DateTime64, Decimal, Enum, FixedString, Float, Int, Map, String, Tuple, UInt,
+    };
+    match (written, there) {
+        (Int(from), Int(to)) | (UInt(from), UInt(to)) | (Float(from), Float(to)) => from <= to,
+        (UInt(from), Int(to)) => from < to,
+        // Whole numbers up to 2^24 and 2^53 are exact in a float.
+        (Int(from) | UInt(from), Float(to)) => from * 2 <= *to,
+        (Decimal(precision, scale), Decimal(to_precision, to_scale)) => {
+            scale <= to_scale && precision - scale <= to_precision - to_scale
+        }
+        (Date, Date32) | (DateTime(_), DateTime(_) | DateTime64(..)) => true,
+        (DateTime64(from, _), DateTime64(to, _)) => from <= to,
+        (Enum(..), String) | (String, Enum(..) | FixedString(_)) => true,
+        (Array(from), Array(to)) => holds_nested(from, to),
+        (Map(key, value), Map(to_key, to_value)) => holds_nested(key, to_key) && holds_nested(value, to_value),
+        (Tuple(from), Tuple(to)) => {
+            from.len() == to.len()
+                && from.iter().zip(to).all(|((name, from), (to_name, to))| name == to_name && holds_nested(from, to))
+        }
+        (from, to) => from == to,
+    }
+}
+
+fn holds_nested(written: &ColumnType, there: &ColumnType) -> bool {
+    holds(written.bare(), there.bare())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::document::Create;
+    use rstest::rstest;
+
+    fn table() -> TableSpec {
+        let column = |name: &str, text: &str| OutputColumn {
+            name: name.into(),
+            column_type: ColumnType::parse(text).expect("a type"),
+        };
+        TableSpec {
+            database: "landing".into(),
+            name: "od`d".into(),
+            columns: vec![column("a b", "Nullable(Int32)"), column("kind", "Enum8('it\\'s' = 1)")],
+            select: None,
+            engine: "ReplacingMergeTree(a)".into(),
+            partition_by: Some("toYYYYMM(at)".into()),
+            order_by: vec!["a".into(), "lower(kind)".into()],
+            ttl: Some("at + INTERVAL 1 YEAR".into()),
+            create: Create::Auto,
+            deduplication_window: 7,
+        }
+    }
+
+    #[test]
+    fn a_table_is_created_as_the_document_says() {
+        let spec = table();
+        assert_eq!(
+            create_table(&spec, &server_columns(&spec.columns)).expect("valid"),
+            "CREATE TABLE IF NOT EXISTS `landing`.`od\\`d` (\n    `a b` Nullable(Int32),\n    `kind` Enum8('it\\'s' = \
+             1)\n)\nENGINE = ReplacingMergeTree(a)\nPARTITION BY toYYYYMM(at)\nORDER BY (a, lower(kind))\nTTL at + \
+             INTERVAL 1 YEAR\nSETTINGS non_replicated_deduplication_window = 7"
+        );
+        let spec = TableSpec { engine: "ReplicatedMergeTree".into(), order_by: vec![], ..table() };
+        let sql = create_table(&spec, &server_columns(&spec.columns)).expect("valid");
+        assert!(sql.contains("ORDER BY tuple()") && sql.ends_with("SETTINGS replicated_deduplication_window = 7"), "{sql}");
+        let spec = TableSpec { ttl: Some("x; DROP TABLE y".into()), ..table() };
+        assert!(create_table(&spec, &server_columns(&spec.columns)).is_err());
+    }
+
+    #[rstest]
+    #[case("Int32", "Int64", true)]
+    #[case("Int64", "Int32", false)]
+    #[case("UInt32", "Int64", true)]
+    #[case("UInt64", "Int64", false)]
+    #[case("Int32", "Float64", true)]
+    #[case("Int64", "Float64", false)]
+    #[case("Float64", "Int64", false)]
+    #[case("Float64", "Float32", false)]
+    #[case("Decimal(9, 2)", "Decimal(18, 4)", true)]
+    #[case("Decimal(18, 4)", "Decimal(18, 2)", false)]
+    #[case("String", "LowCardinality(Nullable(String))", true)]
+    #[case("Nullable(String)", "String", true)]
+    #[case("DateTime64(3)", "DateTime64(6, 'UTC')", true)]
+    #[case("DateTime64(3)", "DateTime", false)]
+    #[case("DateTime('UTC')", "DateTime", true)]
+    #[case("Date32", "Date", false)]
+    #[case("String", "Enum8('a' = 1)", true)]
+    #[case("String", "AggregateFunction(sum, UInt64)", true)]
+    #[case("String", "Int32", false)]
+    #[case("Array(Int32)", "Array(Nullable(Int64))", true)]
+    #[case("Tuple(a Int32)", "Tuple(b Int32)", false)]
+    fn a_column_must_hold_what_is_written(#[case] written: &str, #[case] there: &str, #[case] expected: bool) {
+        assert_eq!(fits(written, there), expected);
+    }
+
+    #[test]
+    fn a_misfit_names_the_statement_that_mends_it() {
+        let spec = table();
+        let inserted = server_columns(&spec.columns);
+        let mut existing = Existing { engine: "MergeTree".into(), columns: inserted.clone(), window: Some(0) };
+        let problem = misfit(&spec, &inserted, &existing).expect("no window");
+        assert!(problem.ends_with("ALTER TABLE `landing`.`od\\`d` MODIFY SETTING non_replicated_deduplication_window = 7"));
+        existing.window = Some(1);
+        assert_eq!(misfit(&spec, &inserted, &existing), None);
+        existing.columns.remove(0);
+        let problem = misfit(&spec, &inserted, &existing).expect("a column is missing");
+        assert!(problem.ends_with("ALTER TABLE `landing`.`od\\`d` ADD COLUMN `a b` Nullable(Int32)"), "{problem}");
+    }
+}

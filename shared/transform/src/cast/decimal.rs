@@ -1,0 +1,191 @@
+//! Exact decimals: digits are never rounded, and zeros are the only digits
+//! that may be left out.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array};
+use arrow::datatypes::{DataType, Decimal128Type};
+use arrow::error::ArrowError;
+
+use super::plain::{by_kernel, parsed, texts};
+use super::{Bad, Casted, Fault};
+
+/// To `Decimal(precision, scale)`.
+pub(super) fn decimal(array: &ArrayRef, precision: u8, scale: i8) -> Result<Casted, ArrowError> {
+    let to = DataType::Decimal128(precision, scale);
+    match array.data_type() {
+        same if *same == to => Ok(Casted { array: Arc::clone(array), bad: Vec::new() }),
+        other if other.is_integer() => by_kernel(array, &to, &Fault::Range),
+        DataType::Decimal128(_, from) if *from <= scale => by_kernel(array, &to, &Fault::Range),
+        DataType::Decimal128(_, from) => shortened(array, *from, precision, scale),
+        _ => {
+            let (texts, bad) = texts(array)?;
+            let limit = limit(precision);
+            let (values, bad) = parsed(&texts, bad, |text| {
+                let value = parse_decimal(text.trim_ascii(), scale)?;
+                if value.unsigned_abs() < limit { Ok(value) } else { Err(Fault::Range) }
+            });
+            built(values, &texts, precision, scale, bad)
+        }
+    }
+}
+
+/// To a smaller scale, where the digits that go are zeros.
+fn shortened(array: &ArrayRef, from: i8, precision: u8, scale: i8) -> Result<Casted, ArrowError> {
+    let source = array.as_primitive::<Decimal128Type>();
+    let (divisor, limit) = (power(u32::from(from.abs_diff(scale))), limit(precision));
+    let mut bad = Vec::new();
+    let values = (0..source.len())
+        .map(|row| {
+            let value = if source.is_valid(row) { source.value(row) } else { 0 };
+            let fault = match divisor {
+                Some(divisor) if value % divisor != 0 => Fault::Scale,
+                Some(divisor) if (value / divisor).unsigned_abs() < limit => {
+                    return value / divisor;
+                }
+                None if value == 0 => return 0,
+                None => Fault::Scale,
+                Some(_) => Fault::Range,
+            };
+            bad.push(Bad { row, fault });
+            0
+        })
+        .collect();
+    built(values, source, precision, scale, bad)
+}
+
+fn built(
+    values: Vec<i128>,
+    source: &dyn Array,
+    precision: u8,
+    scale: i8,
+    bad: Vec<Bad>,
+) -> Result<Casted, ArrowError> {
+    let made = Decimal128Array::new(values.into(), source.nulls().cloned());
+    Ok(Casted { array: Arc::new(made.with_precision_and_scale(precision, scale)?), bad })
+}
+
+/// The first value that has more digits than the precision.
+fn limit(precision: u8) -> u128 {
+    10_u128.pow(u32::from(precision.min(38)))
+}
+
+fn power(exponent: u32) -> Option<i128> {
+    10_i128.checked_pow(exponent)
+}
+
+/// The text times ten to the scale, exactly: `1.50` with scale 1 is 15.
+///
+/// Takes a sign, digits with at most one point among them, and an exponent.
+pub(super) fn parse_decimal(text: &str, scale: i8) -> Result<i128, Fault> {
+    let bytes = text.as_bytes();
+    let (negative, bytes) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    let (mantissa, exponent) = match bytes.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+        Some(at) => (&bytes[..at], parse_exponent(&bytes[at + 1..])?),
+        None => (bytes, 0),
+    };
+    let (whole, fraction) = match mantissa.iter().position(|byte| *byte == b'.') {
+        Some(at) => (&mantissa[..at], &mantissa[at + 1..]),
+        None => (mantissa, &[][..]),
+    };
+    if whole.is_empty() && fraction.is_empty() {
+        return Err(Fault::Malformed);
+    }
+    let mut value = 0_i128;
+    let mut overflow = false;
+    // Zeros are held back until a digit follows them, so that trailing ones cost no room.
+    let mut zeros = 0_i64;
+    for byte in whole.iter().chain(fraction) {
+        match byte {
+            b'0' => zeros += 1,
+            b'1'..=b'9' => {
+                let shift = if value == 0 {
+                    Some(1)
+                } else {
+                    u32::try_from(zeros + 1).ok().and_then(power)
+                };
+                match shift
+                    .and_then(|shift| value.checked_mul(shift))
+                    .and_then(|v| v.checked_add(i128::from(byte - b'0')))
+                {
+                    Some(next) => value = next,
+                    None => overflow = true,
+                }
+                zeros = 0;
+            }
+            _ => return Err(Fault::Malformed),
+        }
+    }
+    if overflow {
+        return Err(Fault::Range);
+    }
+    if value == 0 {
+        return Ok(0);
+    }
+    let fraction_digits = i64::try_from(fraction.len()).map_err(|_| Fault::Range)?;
+    let shift = zeros - fraction_digits + exponent + i64::from(scale);
+    if shift < 0 {
+        // The last digit is not zero, so something would be lost.
+        return Err(Fault::Scale);
+    }
+    let value = u32::try_from(shift)
+        .ok()
+        .and_then(power)
+        .and_then(|p| value.checked_mul(p))
+        .ok_or(Fault::Range)?;
+    Ok(if negative { -value } else { value })
+}
+
+/// An exponent; one beyond any use is cut to a size that still overflows.
+fn parse_exponent(bytes: &[u8]) -> Result<i64, Fault> {
+    let (negative, digits) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Fault::Malformed);
+    }
+    let value = digits
+        .iter()
+        .fold(0_i64, |value, digit| (value * 10 + i64::from(digit - b'0')).min(1_000_000_000));
+    Ok(if negative { -value } else { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("1.50", 1, Ok(15))]
+    #[case("-0.005", 3, Ok(-5))]
+    #[case("1e3", 0, Ok(1000))]
+    #[case("1200e-2", 0, Ok(12))]
+    #[case(".5", 1, Ok(5))]
+    #[case("5.", 0, Ok(5))]
+    #[case("0e999999999999", 2, Ok(0))]
+    #[case("170141183460469231731687303715884105727", 0, Ok(i128::MAX))]
+    #[case("100000000000000000000000000000000000000000000e-20", 0, Ok(10_i128.pow(24)))]
+    #[case("0.00000000000000000000000000000000000000000000000", 2, Ok(0))]
+    #[case("1.5", 0, Err(Fault::Scale))]
+    #[case("1e99", 0, Err(Fault::Range))]
+    #[case("1e-99", 0, Err(Fault::Scale))]
+    #[case(".", 0, Err(Fault::Malformed))]
+    #[case("", 0, Err(Fault::Malformed))]
+    #[case("1e", 0, Err(Fault::Malformed))]
+    #[case("1.2.3", 4, Err(Fault::Malformed))]
+    #[case("1,5", 4, Err(Fault::Malformed))]
+    fn texts_are_exact(
+        #[case] text: &str,
+        #[case] scale: i8,
+        #[case] expected: Result<i128, Fault>,
+    ) {
+        assert_eq!(parse_decimal(text, scale), expected);
+    }
+}

@@ -1,0 +1,131 @@
+//! Texts, and the types whose values are written as words: fixed strings,
+//! UUIDs, enumerations and addresses.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, FixedSizeBinaryArray, StringArray, StringBuilder, UInt32Array,
+};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+use uuid::Uuid;
+
+use super::plain::{by_kernel, parsed, texts};
+use super::{Bad, Casted, EnumNames, Fault};
+
+/// To `String`: texts as they are, other scalars as Arrow writes them, lists,
+/// structs and maps as JSON.
+pub(super) fn text(array: &ArrayRef) -> Result<Casted, ArrowError> {
+    let (texts, bad) = texts(array)?;
+    Ok(Casted { array: Arc::new(texts), bad })
+}
+
+/// To `FixedString(size)`: shorter values are filled up with zero bytes, as
+/// ClickHouse does; longer ones are bad.
+pub(super) fn fixed(array: &ArrayRef, size: i32) -> Result<Casted, ArrowError> {
+    let width = usize::try_from(size).unwrap_or_default();
+    let source = match array.data_type() {
+        DataType::FixedSizeBinary(own) if *own == size => {
+            return Ok(Casted { array: Arc::clone(array), bad: Vec::new() });
+        }
+        DataType::Binary => Arc::clone(array),
+        DataType::FixedSizeBinary(_) => cast(array, &DataType::Binary)?,
+        _ => cast(&(Arc::new(texts(array)?.0) as ArrayRef), &DataType::Binary)?,
+    };
+    let source = source.as_binary::<i32>();
+    let mut bytes = vec![0_u8; width * source.len()];
+    let mut bad = Vec::new();
+    for (row, place) in bytes.chunks_exact_mut(width.max(1)).enumerate() {
+        if source.is_null(row) {
+            continue;
+        }
+        let value = source.value(row);
+        match place.get_mut(..value.len()) {
+            Some(start) => start.copy_from_slice(value),
+            None => bad.push(Bad { row, fault: Fault::TooLong }),
+        }
+    }
+    let made = FixedSizeBinaryArray::try_new(size, bytes.into(), source.nulls().cloned())?;
+    Ok(Casted { array: Arc::new(made), bad })
+}
+
+/// To `UUID`: texts with or without hyphens, or 16 bytes in network order.
+pub(super) fn uuid(array: &ArrayRef) -> Result<Casted, ArrowError> {
+    sixteen(array, |text| Uuid::try_parse(text).map(Uuid::into_bytes).map_err(|_| Fault::Malformed))
+}
+
+/// To `IPv6`: texts, or 16 bytes in network order; an IPv4 address is mapped
+/// (`::ffff:…`), as ClickHouse does.
+pub(super) fn ipv6(array: &ArrayRef) -> Result<Casted, ArrowError> {
+    sixteen(array, |text| match text.parse() {
+        Ok(IpAddr::V6(address)) => Ok(address.octets()),
+        Ok(IpAddr::V4(address)) => Ok(Ipv6Addr::octets(&address.to_ipv6_mapped())),
+        Err(_) => Err(Fault::Malformed),
+    })
+}
+
+fn sixteen(
+    array: &ArrayRef,
+    parse: impl Fn(&str) -> Result<[u8; 16], Fault>,
+) -> Result<Casted, ArrowError> {
+    if array.data_type() == &DataType::FixedSizeBinary(16) {
+        return Ok(Casted { array: Arc::clone(array), bad: Vec::new() });
+    }
+    let (texts, bad) = texts(array)?;
+    let (values, bad) = parsed(&texts, bad, |text| parse(text.trim_ascii()));
+    let made =
+        FixedSizeBinaryArray::try_new(16, values.into_flattened().into(), texts.nulls().cloned())?;
+    Ok(Casted { array: Arc::new(made), bad })
+}
+
+/// To `IPv4`: texts, or the address as a number.
+pub(super) fn ipv4(array: &ArrayRef) -> Result<Casted, ArrowError> {
+    if array.data_type().is_integer() {
+        return by_kernel(array, &DataType::UInt32, &Fault::Range);
+    }
+    let (texts, bad) = texts(array)?;
+    let (values, bad) = parsed(&texts, bad, |text| {
+        text.trim_ascii().parse::<Ipv4Addr>().map(u32::from).map_err(|_| Fault::Malformed)
+    });
+    Ok(Casted { array: Arc::new(UInt32Array::new(values.into(), texts.nulls().cloned())), bad })
+}
+
+/// To an enumeration: its names, or its values as numbers, which become names.
+pub(super) fn enumeration(array: &ArrayRef, names: &EnumNames) -> Result<Casted, ArrowError> {
+    let (texts, bad) = texts(array)?;
+    let is_name = |row: usize| texts.is_null(row) || names.names.contains(texts.value(row));
+    if bad.is_empty() && (0..texts.len()).all(is_name) {
+        return Ok(Casted { array: Arc::new(texts), bad });
+    }
+    Ok(renamed(&texts, bad, names))
+}
+
+fn renamed(texts: &StringArray, mut bad: Vec<Bad>, names: &EnumNames) -> Casted {
+    let before = bad.len();
+    let mut made = StringBuilder::with_capacity(texts.len(), texts.values().len());
+    for row in 0..texts.len() {
+        if texts.is_null(row) {
+            made.append_null();
+            continue;
+        }
+        let text = texts.value(row);
+        if names.names.contains(text) {
+            made.append_value(text);
+            continue;
+        }
+        let number = super::numbers::parse_integer::<i16>(text).ok();
+        match names.values.iter().find(|(_, value)| Some(*value) == number) {
+            Some((name, _)) => made.append_value(name),
+            None => {
+                made.append_value("");
+                bad.push(Bad { row, fault: Fault::NotListed });
+            }
+        }
+    }
+    if before > 0 {
+        bad.sort_by_key(|bad| bad.row);
+    }
+    Casted { array: Arc::new(made.finish()), bad }
+}

@@ -1,0 +1,25 @@
+//! From decoded Arrow batches to batches that ClickHouse takes as they are,
+//! plus the rows that do not fit, each with its reason.
+//!
+//! Pure and synchronous. A [`Mapper`] is planned once per object from its
+//! source document; it then casts every column to the Arrow type that
+//! ClickHouse reads for the column's type ([`arrow_type`]), puts bad rows
+//! aside, and does the document's steps on what is left. Nothing is ever
+//! clamped, wrapped, truncated or defaulted unless the document says so; the
+//! one exception, kept because ClickHouse does the same, is that digits of a
+//! second beyond a time column's precision are cut off towards the past.
+
+mod arrow_type;
+mod cast;
+mod error;
+mod mapper;
+mod plan;
+mod provenance;
+mod settle;
+mod steps;
+
+pub use arrow_type::{arrow_field, arrow_type};
+pub use error::MapError;
+pub use mapper::{Mapped, Mapper};
+pub use plan::MappedField;
+pub use provenance::{Provenance, provenance_columns};

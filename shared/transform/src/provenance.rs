@@ -1,0 +1,112 @@
+//! Where every row came from: the columns that the platform adds to a table.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array};
+use arrow::buffer::{Buffer, OffsetBuffer};
+use arrow::datatypes::{Field, Schema};
+use arrow::error::ArrowError;
+use model::ColumnType;
+use model::document::OutputColumn;
+
+use crate::{MapError, arrow_field};
+
+/// What is the same for all rows of one load of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provenance {
+    /// The object, as `model::ObjectId` displays it.
+    pub object: String,
+    /// Version of the source document that the claim froze.
+    pub config_version: u64,
+    /// When the chunk was written, in milliseconds since 1970.
+    pub loaded_at_ms: i64,
+}
+
+/// The provenance columns, in the order in which [`Provenance::append`] adds them.
+#[must_use]
+pub fn provenance_columns() -> Vec<OutputColumn> {
+    let column = |name: &str, column_type| OutputColumn { name: name.to_owned(), column_type };
+    vec![
+        column("_object", ColumnType::LowCardinality(Box::new(ColumnType::String))),
+        column("_row", ColumnType::UInt(64)),
+        column("_config_version", ColumnType::UInt(64)),
+        column("_loaded_at", ColumnType::DateTime64(3, Some("UTC".to_owned()))),
+    ]
+}
+
+impl Provenance {
+    /// The batch with the provenance columns behind its own. `source_rows`
+    /// holds the ordinal of the source row of each row of the batch.
+    ///
+    /// # Errors
+    /// [`MapError::Arrow`] when there are not as many ordinals as rows, or the
+    /// object's name repeated for each row exceeds 2 GiB.
+    pub fn append(&self, batch: RecordBatch, source_rows: &[u64]) -> Result<RecordBatch, MapError> {
+        self.try_append(&batch, source_rows).map_err(MapError::arrow("_object"))
+    }
+
+    fn try_append(
+        &self,
+        batch: &RecordBatch,
+        source_rows: &[u64],
+    ) -> Result<RecordBatch, ArrowError> {
+        let rows = batch.num_rows();
+        let added: [ArrayRef; 4] = [
+            Arc::new(self.object_column(rows)?),
+            Arc::new(UInt64Array::from(source_rows.to_vec())),
+            Arc::new(UInt64Array::from_value(self.config_version, rows)),
+            Arc::new(
+                TimestampMillisecondArray::from_value(self.loaded_at_ms, rows).with_timezone("UTC"),
+            ),
+        ];
+        let names = provenance_columns();
+        let mut fields: Vec<Arc<Field>> = batch.schema().fields().iter().cloned().collect();
+        fields.extend(
+            names.iter().map(|column| Arc::new(arrow_field(&column.name, &column.column_type))),
+        );
+        let columns = batch.columns().iter().cloned().chain(added).collect();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+    }
+
+    /// The same text in every row, without touching row by row.
+    fn object_column(&self, rows: usize) -> Result<StringArray, ArrowError> {
+        let total = self.object.len().checked_mul(rows).and_then(|bytes| i32::try_from(bytes).ok());
+        if total.is_none() {
+            return Err(ArrowError::OffsetOverflowError(self.object.len()));
+        }
+        let offsets = OffsetBuffer::from_repeated_length(self.object.len(), rows);
+        StringArray::try_new(offsets, Buffer::from(self.object.repeat(rows).into_bytes()), None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{AsArray, Int8Array};
+    use arrow::datatypes::{DataType, UInt64Type};
+
+    use super::*;
+
+    #[test]
+    fn every_row_says_where_it_came_from() {
+        let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int8, false)]));
+        let batch =
+            RecordBatch::try_new(schema, vec![Arc::new(Int8Array::from(vec![1, 2]))]).unwrap();
+        let provenance =
+            Provenance { object: "s3://b/k@e".into(), config_version: 7, loaded_at_ms: 5 };
+        let batch = provenance.append(batch, &[3, 9]).unwrap();
+        assert_eq!(batch.column(1).as_string::<i32>().value(1), "s3://b/k@e");
+        assert_eq!(batch.column(2).as_primitive::<UInt64Type>().values(), &[3, 9]);
+        for (field, column) in batch.schema().fields()[1..].iter().zip(provenance_columns()) {
+            assert_eq!(**field, arrow_field(&column.name, &column.column_type));
+        }
+    }
+
+    #[test]
+    fn ordinals_must_fit_the_rows() {
+        let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int8, false)]));
+        let batch =
+            RecordBatch::try_new(schema, vec![Arc::new(Int8Array::from(vec![1, 2]))]).unwrap();
+        let provenance = Provenance { object: "o".into(), config_version: 7, loaded_at_ms: 5 };
+        assert!(provenance.append(batch, &[3]).is_err());
+    }
+}

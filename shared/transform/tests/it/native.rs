@@ -1,0 +1,238 @@
+//! Arrow's own types, as Parquet and Arrow files deliver them.
+
+use std::sync::Arc;
+
+use arrow::array::*;
+use arrow::buffer::OffsetBuffer;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Int32Type, TimeUnit};
+use rstest::rstest;
+
+use crate::support::{apply, assert_one, document, one, text, values};
+
+fn decimal(value: i128, precision: u8, scale: i8) -> ArrayRef {
+    Arc::new(Decimal128Array::from(vec![value]).with_precision_and_scale(precision, scale).unwrap())
+}
+
+fn timestamp(unit: TimeUnit, zone: Option<&str>, value: i64) -> ArrayRef {
+    let ticks: ArrayRef = Arc::new(Int64Array::from(vec![value]));
+    cast(&ticks, &DataType::Timestamp(unit, zone.map(Into::into))).unwrap()
+}
+
+#[rstest]
+#[case("Int8", Arc::new(Int64Array::from(vec![-128])), Ok("-128"))]
+#[case("Int8", Arc::new(Int64Array::from(vec![128])), Err("`128` is outside of Int8"))]
+#[case("UInt64", Arc::new(Int8Array::from(vec![-1])), Err("outside of UInt64"))]
+#[case("UInt64", Arc::new(UInt64Array::from(vec![u64::MAX])), Ok("18446744073709551615"))]
+#[case("Int64", Arc::new(UInt64Array::from(vec![u64::MAX])), Err("outside of Int64"))]
+#[case("Int32", Arc::new(Float64Array::from(vec![3.0])), Ok("3"))]
+#[case("Int32", Arc::new(Float64Array::from(vec![3.5])), Err("`3.5` is no whole number"))]
+#[case("Int32", Arc::new(Float64Array::from(vec![f64::NAN])), Err("`NaN` is outside of Int32"))]
+#[case("Int32", Arc::new(Float32Array::from(vec![1e10])), Err("outside of Int32"))]
+#[case("Int64", Arc::new(Float64Array::from(vec![9.3e18])), Err("outside of Int64"))]
+#[case("Int64", Arc::new(Float64Array::from(vec![9.223372036854775807e18])), Err("outside of Int64"))]
+#[case("Int8", Arc::new(BooleanArray::from(vec![true])), Ok("1"))]
+#[case("Bool", Arc::new(BooleanArray::from(vec![true])), Ok("true"))]
+#[case("Bool", Arc::new(Int32Array::from(vec![1])), Ok("true"))]
+#[case("Bool", Arc::new(Int32Array::from(vec![2])), Err("`2` is no Bool"))]
+#[case("Float32", Arc::new(Float64Array::from(vec![0.1])), Ok("0.1"))]
+#[case("Float32", Arc::new(Float64Array::from(vec![1e300])), Err("outside of Float32"))]
+#[case("Float32", Arc::new(Float64Array::from(vec![f64::INFINITY])), Ok("inf"))]
+#[case("Float64", Arc::new(Int64Array::from(vec![7])), Ok("7.0"))]
+#[case("Float64", decimal(12345, 10, 2), Ok("123.45"))]
+#[case("Decimal(10, 2)", decimal(12345, 10, 2), Ok("123.45"))]
+#[case("Decimal(10, 1)", decimal(12350, 10, 2), Ok("123.5"))]
+#[case("Decimal(10, 1)", decimal(12345, 10, 2), Err("`123.45` has more fraction digits"))]
+#[case("Decimal(3, 2)", decimal(12345, 10, 2), Err("outside of Decimal(3, 2)"))]
+#[case("Decimal(10, 4)", decimal(12345, 10, 2), Ok("123.4500"))]
+#[case("Decimal(6, 4)", decimal(12345, 10, 2), Err("outside of Decimal(6, 4)"))]
+#[case("Decimal(5, 2)", Arc::new(Int64Array::from(vec![999])), Ok("999.00"))]
+#[case("Decimal(5, 2)", Arc::new(Int64Array::from(vec![1000])), Err("outside of Decimal(5, 2)"))]
+#[case("Decimal(10, 2)", Arc::new(Float64Array::from(vec![19.99])), Ok("19.99"))]
+#[case("Decimal(10, 2)", Arc::new(Float64Array::from(vec![0.125])), Err("more fraction digits"))]
+#[case("Int32", decimal(300, 10, 2), Ok("3"))]
+#[case("Int32", decimal(350, 10, 2), Err("`3.50` is no whole number"))]
+#[case("String", Arc::new(Int32Array::from(vec![7])), Ok("7"))]
+#[case("String", Arc::new(LargeStringArray::from(vec!["x"])), Ok("x"))]
+#[case("String", Arc::new(StringViewArray::from(vec!["x"])), Ok("x"))]
+#[case("String", Arc::new(BinaryArray::from(vec![&b"x"[..]])), Ok("x"))]
+#[case("String", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])), Err("`ff` is no UTF-8"))]
+#[case("String", Arc::new(Date32Array::from(vec![0])), Ok("1970-01-01"))]
+#[case("Int32", Arc::new(Date32Array::from(vec![0])), Err("`1970-01-01` is no Int32"))]
+#[case("FixedString(3)", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])), Ok("ff0000"))]
+#[case("UUID", Arc::new(FixedSizeBinaryArray::try_from_iter([[7_u8; 16]].into_iter()).unwrap()), Ok("07070707070707070707070707070707"))]
+#[case("Enum8('a' = 1)", Arc::new(Int32Array::from(vec![1])), Ok("a"))]
+#[case("IPv4", Arc::new(UInt32Array::from(vec![1])), Ok("1"))]
+#[case("IPv4", Arc::new(Int64Array::from(vec![-1])), Err("outside of IPv4"))]
+fn scalars(
+    #[case] column_type: &str,
+    #[case] array: ArrayRef,
+    #[case] expected: Result<&str, &str>,
+) {
+    assert_one(one(column_type, "", array), expected);
+}
+
+#[rstest]
+#[case("Date", Arc::new(Date32Array::from(vec![0])), Ok("1970-01-01"))]
+#[case("Date", Arc::new(Date32Array::from(vec![-1])), Err("`1969-12-31` is outside of Date"))]
+#[case("Date", Arc::new(Date64Array::from(vec![86_400_000])), Ok("1970-01-02"))]
+#[case("Date", timestamp(TimeUnit::Microsecond, None, 86_400_000_000), Ok("1970-01-02"))]
+#[case("Date", timestamp(TimeUnit::Microsecond, None, 86_400_000_001), Err("time of day"))]
+#[case("Date", timestamp(TimeUnit::Second, Some("Europe/Berlin"), 86_400 - 3_600), Ok("1970-01-02"))]
+#[case("Date32", Arc::new(Date32Array::from(vec![200_000])), Err("outside of Date32"))]
+#[case("DateTime", Arc::new(Date32Array::from(vec![1])), Ok("1970-01-02T00:00:00Z"))]
+#[case("DateTime", Arc::new(Date32Array::from(vec![-1])), Err("outside of DateTime"))]
+#[case("DateTime", timestamp(TimeUnit::Second, None, 1), Ok("1970-01-01T00:00:01Z"))]
+#[case("DateTime", timestamp(TimeUnit::Second, None, -1), Err("outside of DateTime"))]
+#[case(
+    "DateTime",
+    timestamp(TimeUnit::Nanosecond, Some("UTC"), 1_999_999_999),
+    Ok("1970-01-01T00:00:01Z")
+)]
+#[case("DateTime64(3)", timestamp(TimeUnit::Microsecond, Some("+02:00"), -1), Ok("1969-12-31T23:59:59.999Z"))]
+#[case(
+    "DateTime64(6)",
+    timestamp(TimeUnit::Microsecond, Some("America/New_York"), 1),
+    Ok("1970-01-01T00:00:00.000001Z")
+)]
+#[case(
+    "DateTime64(5)",
+    timestamp(TimeUnit::Microsecond, None, 19),
+    Ok("1970-01-01T00:00:00.000010Z")
+)]
+#[case(
+    "DateTime64(9)",
+    timestamp(TimeUnit::Millisecond, None, 9_300_000_000_000),
+    Err("outside of DateTime64(9)")
+)]
+#[case(
+    "DateTime64(3)",
+    timestamp(TimeUnit::Millisecond, None, i64::MAX),
+    Err("outside of DateTime64(3)")
+)]
+#[case("DateTime", Arc::new(Int64Array::from(vec![1])), Err("is no DateTime"))]
+#[case("DateTime", Arc::new(Int64Array::from(vec![1_700_000_000])), Err("formats: [unix]"))]
+fn times(#[case] column_type: &str, #[case] array: ArrayRef, #[case] expected: Result<&str, &str>) {
+    assert_one(one(column_type, "", array), expected);
+}
+
+#[rstest]
+#[case("DateTime", "formats: [unix]", Arc::new(Int64Array::from(vec![1])), Ok("1970-01-01T00:00:01Z"))]
+#[case("DateTime", "formats: [unix_ms]", Arc::new(Int64Array::from(vec![1_999])), Ok("1970-01-01T00:00:01Z"))]
+#[case("DateTime", "formats: [unix]", Arc::new(UInt64Array::from(vec![u64::MAX])), Err("outside of DateTime"))]
+#[case("DateTime64(3)", "formats: [unix]", Arc::new(Float64Array::from(vec![1.5])), Ok("1970-01-01T00:00:01.500Z"))]
+#[case("Date", "formats: ['%Y%m%d']", Arc::new(Int32Array::from(vec![20260131])), Ok("2026-01-31"))]
+#[case(
+    "DateTime",
+    "zone: Europe/Berlin",
+    timestamp(TimeUnit::Second, None, 3_600),
+    Ok("1970-01-01T00:00:00Z")
+)]
+#[case(
+    "DateTime",
+    "zone: Europe/Berlin",
+    timestamp(TimeUnit::Second, Some("UTC"), 3_600),
+    Ok("1970-01-01T01:00:00Z")
+)]
+fn times_by_rule(
+    #[case] column_type: &str,
+    #[case] rule: &str,
+    #[case] array: ArrayRef,
+    #[case] expected: Result<&str, &str>,
+) {
+    assert_one(one(column_type, &format!(", timestamp: {{{rule}}}"), array), expected);
+}
+
+#[test]
+fn the_same_type_is_not_copied() {
+    let source: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    let ticks = timestamp(TimeUnit::Microsecond, None, 5);
+    let ticks = arrow::compute::concat(&[&ticks, &ticks]).unwrap();
+    let columns = "  - {name: a, type: Int64}\n  - {name: b, type: DateTime64(6)}";
+    let mapped = apply(&document(columns, ""), vec![Arc::clone(&source), Arc::clone(&ticks)]);
+    assert_eq!(
+        mapped.batch.column(0).to_data().buffers()[0].as_ptr(),
+        source.to_data().buffers()[0].as_ptr()
+    );
+    assert_eq!(
+        mapped.batch.column(1).to_data().buffers()[0].as_ptr(),
+        ticks.to_data().buffers()[0].as_ptr()
+    );
+}
+
+#[test]
+fn dictionaries_are_unpacked() {
+    let array: DictionaryArray<Int32Type> = vec![Some("a"), None, Some("a")].into_iter().collect();
+    let mapped = apply(
+        &document("  - {name: a, type: 'LowCardinality(Nullable(String))'}", ""),
+        vec![Arc::new(array)],
+    );
+    assert_eq!(values(mapped.batch.column(0)), ["a", "NULL", "a"]);
+}
+
+#[test]
+fn a_column_of_nothing_is_null() {
+    let mapped = apply(
+        &document(
+            "  - {name: a, type: 'Nullable(Int8)'}\n  - {name: b, type: 'Tuple(x Int8)'}\n  - {name: c, type: 'Nullable(UUID)'}",
+            "",
+        ),
+        vec![
+            Arc::new(NullArray::new(2)),
+            text(&[Some("{\"x\":1}"), None]),
+            Arc::new(NullArray::new(2)),
+        ],
+    );
+    assert_eq!(values(mapped.batch.column(0)), ["NULL"]);
+    assert_eq!(mapped.rejected[0].column, "b");
+}
+
+#[test]
+fn structs_and_lists_become_json_text() {
+    let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None]);
+    let fields = vec![
+        (Arc::new(Field::new("a\"", DataType::Utf8, true)), text(&[Some("x\ny"), None])),
+        (Arc::new(Field::new("l", list.data_type().clone(), true)), Arc::new(list) as ArrayRef),
+        (
+            Arc::new(Field::new("f", DataType::Float64, true)),
+            Arc::new(Float64Array::from(vec![f64::NAN, 1.5])) as ArrayRef,
+        ),
+    ];
+    let array: ArrayRef = Arc::new(StructArray::from(fields));
+    let mapped = apply(&document("  - {name: a, type: String}", ""), vec![array]);
+    assert_eq!(
+        values(mapped.batch.column(0)),
+        [r#"{"a\"":"x\ny","l":[1,null],"f":"NaN"}"#, r#"{"a\"":null,"l":null,"f":1.5}"#]
+    );
+}
+
+#[test]
+fn sliced_lists_keep_their_places() {
+    let list = ListArray::from_iter_primitive::<Int32Type, _, _>([
+        Some(vec![Some(999)]),
+        Some(vec![Some(1), Some(2)]),
+        Some(vec![Some(300)]),
+        Some(vec![]),
+    ]);
+    let sliced: ArrayRef = Arc::new(list.slice(1, 3));
+    let document = document("  - {name: a, type: Array(UInt8)}", "");
+    let mapped = apply(&document, vec![sliced]);
+    assert_eq!(values(mapped.batch.column(0)), ["[1, 2]", "[]"]);
+    assert_eq!(mapped.rejected[0].row, 101);
+    assert_eq!(mapped.rejected[0].reason, "element 0: `300` is outside of UInt8 (0 to 255)");
+}
+
+#[test]
+fn maps_stay_maps() {
+    let entries = StructArray::from(vec![
+        (Arc::new(Field::new("keys", DataType::Utf8, false)), text(&[Some("a"), Some("b")])),
+        (
+            Arc::new(Field::new("values", DataType::Int64, true)),
+            Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef,
+        ),
+    ]);
+    let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
+    let map = MapArray::new(field, OffsetBuffer::new(vec![0, 2].into()), entries, None, false);
+    assert_one(one("Map(String, UInt8)", "", Arc::new(map.clone())), Ok("{a: 1, b: 2}"));
+    assert_one(one("String", "", Arc::new(map)), Ok(r#"{"a":1,"b":2}"#));
+}

@@ -1,0 +1,541 @@
+//! What every ledger must do: the tests that the DynamoDB ledger and its twin
+//! share. Each takes an empty ledger and the clock that it runs on.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "this module is test code, compiled for tests only"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use model::{ChunkBounds, Clock, Counts, Disposed, Disposition, ObjectId, Token};
+
+use crate::{
+    ChunkDone, Claim, ClaimOutcome, ClaimRequest, Ledger, LedgerError, ListQuery, Pending, Record,
+    State, StepMillis, Totals,
+};
+
+/// How long the claims of these tests hold.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+/// A clock that stands still until it is moved.
+#[derive(Debug, Clone)]
+pub struct TestClock(Arc<AtomicI64>);
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self(Arc::new(AtomicI64::new(1_795_363_200_000)))
+    }
+}
+
+impl TestClock {
+    /// The clock as the ledger takes it.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        let now_ms = Arc::clone(&self.0);
+        Clock::new(move || now_ms.load(Ordering::SeqCst))
+    }
+
+    /// The time it shows.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Moves it on.
+    pub fn pass(&self, time: Duration) {
+        self.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+/// Makes one `#[tokio::test]` of each rule of the contract. The argument is an
+/// async function that gives `(Arc<dyn Ledger>, TestClock)`, empty and new.
+#[macro_export]
+macro_rules! ledger_contract {
+    ($fixture:path) => {
+        $crate::ledger_contract!($fixture:
+            an_object_goes_from_claim_to_done,
+            a_held_object_is_busy_and_a_free_one_is_taken_over,
+            a_takeover_keeps_progress_pending_chunk_and_version,
+            a_loser_can_write_nothing,
+            a_failed_object_waits_for_a_retry,
+            intentions_are_idempotent_and_exclusive,
+            commits_need_their_intention,
+            a_paused_object_is_free_at_once,
+            any_key_is_its_own_object,
+            listings_are_newest_first,
+            one_of_sixteen_claims_wins,
+            one_of_sixteen_takeovers_wins_and_the_loser_cannot_commit,
+        );
+    };
+    ($fixture:path: $($rule:ident),+ $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $rule() {
+                let (ledger, clock) = $fixture().await;
+                $crate::contract::$rule(ledger, clock).await;
+            }
+        )+
+    };
+}
+
+/// An object of that key.
+#[must_use]
+pub fn object(key: &str) -> ObjectId {
+    ObjectId { bucket: "bucket".into(), key: key.into(), etag: "etag".into() }
+}
+
+/// A request by that owner.
+#[must_use]
+pub fn request(key: &str, owner: &str) -> ClaimRequest {
+    ClaimRequest {
+        source: "orders".into(),
+        object: object(key),
+        config_version: 1,
+        owner: owner.into(),
+        lease: LEASE,
+        retry_failed: false,
+    }
+}
+
+/// The chunk of ten rows that begins at `start`.
+#[must_use]
+pub fn chunk(claim: &Claim, start: u64) -> Pending {
+    let bounds = ChunkBounds { start, end: start + 10 };
+    Pending {
+        bounds,
+        token: Token::of_chunk(&claim.source, &claim.object, claim.config_version, &bounds),
+        cluster: "ingestion".into(),
+    }
+}
+
+/// What a whole chunk of ten rows adds.
+#[must_use]
+pub fn ten_rows(next_row: u64) -> ChunkDone {
+    ChunkDone {
+        next_row,
+        counts: Counts {
+            rows_read: 10,
+            rows_written: 7,
+            rows_filtered: 2,
+            rows_quarantined: 1,
+            rows_inserted: 8,
+            chunks: 1,
+        },
+        bytes: 100,
+        steps: StepMillis { fetch: 1, decode: 2, transform: 3, write: 4, commit: 5 },
+    }
+}
+
+async fn claimed(ledger: &dyn Ledger, request: &ClaimRequest) -> Claim {
+    match ledger.claim(request).await.unwrap() {
+        ClaimOutcome::Claimed(claim) => claim,
+        other => panic!("not claimed: {other:?}"),
+    }
+}
+
+async fn begin(ledger: &dyn Ledger, claim: &mut Claim, start: u64) {
+    let pending = chunk(claim, start);
+    ledger.intend(claim, pending).await.unwrap();
+}
+
+async fn record(ledger: &dyn Ledger, key: &str) -> Record {
+    ledger.get("orders", &object(key)).await.unwrap().unwrap()
+}
+
+fn is_lost<T: std::fmt::Debug>(result: Result<T, LedgerError>) -> bool {
+    matches!(&result, Err(error @ LedgerError::LostClaim { .. }) if error.disposition() == Disposition::Retry)
+}
+
+fn totals() -> Totals {
+    Totals {
+        cluster: "ingestion".into(),
+        table: "shop.orders".into(),
+        bytes: 7,
+        steps: StepMillis { commit: 1, ..StepMillis::default() },
+    }
+}
+
+/// The whole way of an object, and everything its record then says.
+pub async fn an_object_goes_from_claim_to_done(ledger: Arc<dyn Ledger>, clock: TestClock) {
+    assert_eq!(ledger.get("orders", &object("a")).await.unwrap(), None);
+    let began = clock.now_ms();
+    let mut claim = claimed(&*ledger, &request("a", "one")).await;
+    assert_eq!(
+        (claim.next_row, claim.attempt, claim.config_version, claim.pending.clone()),
+        (0, 1, 1, None)
+    );
+    assert_eq!(claim.lease_until_ms, began + 60_000);
+    assert_eq!(record(&*ledger, "a").await.state, State::Loading);
+
+    for start in [0, 10] {
+        clock.pass(Duration::from_secs(50));
+        let pending = chunk(&claim, start);
+        ledger.intend(&mut claim, pending.clone()).await.unwrap();
+        assert_eq!(record(&*ledger, "a").await.pending, Some(pending));
+        assert_eq!(claim.lease_until_ms, clock.now_ms() + 60_000, "an intention renews the lease");
+        clock.pass(Duration::from_secs(50));
+        ledger.commit(&mut claim, ten_rows(start + 10)).await.unwrap();
+        assert_eq!(
+            record(&*ledger, "a").await.lease_until_ms,
+            clock.now_ms() + 60_000,
+            "so does a commit"
+        );
+    }
+    clock.pass(Duration::from_millis(250));
+    let done = ledger.finish(claim, totals()).await.unwrap();
+    let ten = ten_rows(0);
+    let mut counts = ten.counts;
+    counts += ten.counts;
+    let mut steps = ten.steps;
+    steps += ten.steps;
+    steps.commit += 1;
+    let expected = Record {
+        source: "orders".into(),
+        object: object("a"),
+        state: State::Done,
+        owner: "one".into(),
+        lease_until_ms: 0,
+        fence: 1,
+        config_version: 1,
+        next_row: 20,
+        counts,
+        bytes: 207,
+        steps,
+        pending: None,
+        attempt: 1,
+        claimed_at_ms: began,
+        updated_at_ms: began + 200_250,
+        finished_at_ms: Some(began + 200_250),
+        duration_ms: 200_250,
+        cluster: Some("ingestion".into()),
+        table: Some("shop.orders".into()),
+        reason: None,
+    };
+    assert!(counts.closes());
+    assert_eq!(done, expected);
+    assert_eq!(record(&*ledger, "a").await, expected);
+    assert_eq!(ledger.claim(&request("a", "two")).await.unwrap(), ClaimOutcome::Done(expected));
+}
+
+/// A lease protects, and ends.
+pub async fn a_held_object_is_busy_and_a_free_one_is_taken_over(
+    ledger: Arc<dyn Ledger>,
+    clock: TestClock,
+) {
+    let mut claim = claimed(&*ledger, &request("a", "one")).await;
+    let busy = ClaimOutcome::Busy { lease_until_ms: claim.lease_until_ms };
+    assert_eq!(ledger.claim(&request("a", "two")).await.unwrap(), busy);
+    assert_eq!(
+        ledger.claim(&request("a", "one")).await.unwrap(),
+        busy,
+        "two deliveries may share an owner"
+    );
+
+    clock.pass(LEASE - Duration::from_millis(1));
+    ledger.renew(&mut claim).await.unwrap();
+    clock.pass(LEASE - Duration::from_millis(1));
+    assert!(matches!(ledger.claim(&request("a", "two")).await.unwrap(), ClaimOutcome::Busy { .. }));
+    clock.pass(Duration::from_millis(1));
+    let second = claimed(&*ledger, &request("a", "two")).await;
+    assert!(second.fence > claim.fence);
+    assert_eq!(second.attempt, 2);
+}
+
+/// What was frozen stays frozen, and what was begun is replayed.
+pub async fn a_takeover_keeps_progress_pending_chunk_and_version(
+    ledger: Arc<dyn Ledger>,
+    clock: TestClock,
+) {
+    let mut first = claimed(&*ledger, &request("a", "one")).await;
+    begin(&*ledger, &mut first, 0).await;
+    ledger.commit(&mut first, ten_rows(10)).await.unwrap();
+    let begun = chunk(&first, 10);
+    ledger.intend(&mut first, begun.clone()).await.unwrap();
+    clock.pass(LEASE);
+
+    let newer = ClaimRequest { config_version: 9, ..request("a", "two") };
+    let mut second = claimed(&*ledger, &newer).await;
+    assert_eq!(second.config_version, 1);
+    assert_eq!(second.next_row, 10);
+    assert_eq!(second.counts, ten_rows(10).counts);
+    assert_eq!((second.bytes, second.steps), (100, ten_rows(10).steps));
+    assert_eq!(second.pending, Some(begun.clone()));
+    assert_eq!(
+        second.pending.as_ref().unwrap().token,
+        chunk(&second, 10).token,
+        "the token can be derived again"
+    );
+
+    ledger.intend(&mut second, begun).await.unwrap();
+    ledger.commit(&mut second, ten_rows(20)).await.unwrap();
+    let done = ledger.finish(second, totals()).await.unwrap();
+    assert_eq!((done.next_row, done.counts.chunks, done.fence, done.config_version), (20, 2, 2, 1));
+}
+
+/// After a takeover none of the old owner's writes holds, also under its name.
+pub async fn a_loser_can_write_nothing(ledger: Arc<dyn Ledger>, clock: TestClock) {
+    for next_owner in ["two", "one"] {
+        let key = format!("key of {next_owner}");
+        let mut first = claimed(&*ledger, &request(&key, "one")).await;
+        begin(&*ledger, &mut first, 0).await;
+        clock.pass(LEASE);
+        let mut second = claimed(&*ledger, &request(&key, next_owner)).await;
+        let before = record(&*ledger, &key).await;
+
+        let unchanged = first.clone();
+        assert!(is_lost(ledger.renew(&mut first).await));
+        assert!(is_lost(ledger.intend(&mut first, chunk(&unchanged, 0)).await));
+        assert!(is_lost(ledger.commit(&mut first, ten_rows(10)).await));
+        assert_eq!(first, unchanged, "a refused write leaves the claim as it was");
+        assert!(is_lost(ledger.pause(first.clone()).await));
+        assert!(is_lost(ledger.fail(first.clone(), "no").await));
+        first.pending = None;
+        assert!(is_lost(ledger.finish(first, totals()).await));
+        assert_eq!(record(&*ledger, &key).await, before);
+
+        ledger.commit(&mut second, ten_rows(10)).await.unwrap();
+        ledger.finish(second, totals()).await.unwrap();
+        let mut late = unchanged.clone();
+        assert!(
+            is_lost(ledger.commit(&mut late, ten_rows(10)).await),
+            "also once the object is done"
+        );
+    }
+}
+
+/// A failure stays until somebody asks for another try, which keeps the
+/// committed chunks and takes the newer document.
+pub async fn a_failed_object_waits_for_a_retry(ledger: Arc<dyn Ledger>, clock: TestClock) {
+    let mut claim = claimed(&*ledger, &request("a", "one")).await;
+    begin(&*ledger, &mut claim, 0).await;
+    ledger.commit(&mut claim, ten_rows(10)).await.unwrap();
+    begin(&*ledger, &mut claim, 10).await;
+    clock.pass(Duration::from_secs(1));
+    let failed = ledger.fail(claim.clone(), "too many bad rows").await.unwrap();
+    assert_eq!(failed.state, State::Failed);
+    assert_eq!(failed.reason.as_deref(), Some("too many bad rows"));
+    assert_eq!((failed.pending.clone(), failed.next_row, failed.duration_ms), (None, 10, 1_000));
+    assert_eq!(failed.finished_at_ms, Some(clock.now_ms()));
+    assert_eq!(ledger.claim(&request("a", "two")).await.unwrap(), ClaimOutcome::Failed(failed));
+
+    let again = ClaimRequest { config_version: 2, retry_failed: true, ..request("a", "two") };
+    let second = claimed(&*ledger, &again).await;
+    assert_eq!((second.config_version, second.next_row, second.attempt), (2, 10, 1));
+    assert_eq!((second.pending.clone(), second.counts), (None, ten_rows(10).counts));
+    let open = record(&*ledger, "a").await;
+    assert_eq!((open.reason, open.finished_at_ms), (None, None));
+    assert!(is_lost(ledger.renew(&mut claim).await));
+    assert!(matches!(ledger.claim(&again).await.unwrap(), ClaimOutcome::Busy { .. }));
+
+    let long = "ä".repeat(300_000);
+    let failed = ledger.fail(second, &long).await.unwrap();
+    assert!(
+        long.starts_with(failed.reason.as_deref().unwrap()),
+        "a long reason is cut, not refused"
+    );
+}
+
+/// The same chunk may be noted again; another may not, nor the same elsewhere.
+pub async fn intentions_are_idempotent_and_exclusive(ledger: Arc<dyn Ledger>, _clock: TestClock) {
+    let mut claim = claimed(&*ledger, &request("a", "one")).await;
+    let blank = claim.clone();
+    let pending = chunk(&claim, 0);
+    ledger.intend(&mut claim, pending.clone()).await.unwrap();
+    ledger.intend(&mut claim, pending.clone()).await.unwrap();
+    // As after an answer that was lost: the claim does not know of the chunk.
+    let mut forgetful = blank.clone();
+    ledger.intend(&mut forgetful, pending.clone()).await.unwrap();
+
+    for other in [chunk(&claim, 10), Pending { cluster: "adhoc".into(), ..pending.clone() }] {
+        for known in [&claim, &blank] {
+            let error = ledger.intend(&mut known.clone(), other.clone()).await.unwrap_err();
+            assert!(matches!(error, LedgerError::OtherPending { .. }), "{error}");
+            assert_eq!(error.disposition(), Disposition::Fatal);
+        }
+    }
+    for known in [claim.clone(), blank] {
+        let error = ledger.finish(known, totals()).await.unwrap_err();
+        assert!(matches!(error, LedgerError::StillPending { .. }), "{error}");
+    }
+    assert_eq!(record(&*ledger, "a").await.pending, Some(pending));
+}
+
+/// Progress moves only past the chunk that is pending.
+pub async fn commits_need_their_intention(ledger: Arc<dyn Ledger>, _clock: TestClock) {
+    let mut claim = claimed(&*ledger, &request("a", "one")).await;
+    let error = ledger.commit(&mut claim, ten_rows(10)).await.unwrap_err();
+    assert!(matches!(error, LedgerError::NothingPending { .. }), "{error}");
+
+    begin(&*ledger, &mut claim, 0).await;
+    let error = ledger.commit(&mut claim, ten_rows(11)).await.unwrap_err();
+    assert!(matches!(error, LedgerError::OutsideChunk { .. }), "{error}");
+    let mut other = claim.clone();
+    other.pending = Some(chunk(&claim, 10));
+    let error = ledger.commit(&mut other, ten_rows(20)).await.unwrap_err();
+    assert!(matches!(error, LedgerError::OtherPending { .. }), "{error}");
+    assert_eq!(record(&*ledger, "a").await.next_row, 0);
+
+    let before = claim.clone();
+    ledger.commit(&mut claim, ten_rows(10)).await.unwrap();
+    // The SDK repeats a call whose answer was lost; the second try is no error
+    // and counts nothing twice.
+    let mut repeated = before.clone();
+    ledger.commit(&mut repeated, ten_rows(10)).await.unwrap();
+    assert_eq!(repeated, claim);
+    assert_eq!(record(&*ledger, "a").await.counts, ten_rows(10).counts);
+    let error = ledger.commit(&mut before.clone(), ten_rows(9)).await.unwrap_err();
+    assert!(matches!(error, LedgerError::NothingPending { .. }), "{error}");
+
+    begin(&*ledger, &mut claim, 10).await;
+    let error = ledger.commit(&mut claim, ten_rows(9)).await.unwrap_err();
+    assert!(
+        matches!(error, LedgerError::OutsideChunk { .. }),
+        "progress never moves back: {error}"
+    );
+}
+
+/// A pause gives the lease up and keeps everything else.
+pub async fn a_paused_object_is_free_at_once(ledger: Arc<dyn Ledger>, clock: TestClock) {
+    let mut first = claimed(&*ledger, &request("a", "one")).await;
+    begin(&*ledger, &mut first, 0).await;
+    clock.pass(Duration::from_secs(5));
+    ledger.pause(first.clone()).await.unwrap();
+    ledger.pause(first.clone()).await.unwrap();
+    let paused = record(&*ledger, "a").await;
+    assert_eq!(
+        (paused.state, paused.lease_until_ms, paused.duration_ms),
+        (State::Paused, 0, 5_000)
+    );
+    assert!(is_lost(ledger.commit(&mut first, ten_rows(10)).await));
+
+    clock.pass(Duration::from_secs(3_600));
+    let mut second = claimed(&*ledger, &request("a", "two")).await;
+    assert_eq!(
+        (second.pending.clone(), second.attempt, second.held_before_ms),
+        (Some(chunk(&first, 0)), 2, 5_000)
+    );
+    ledger.commit(&mut second, ten_rows(10)).await.unwrap();
+    clock.pass(Duration::from_secs(2));
+    let done = ledger.finish(second.clone(), totals()).await.unwrap();
+    assert_eq!(done.duration_ms, 7_000, "the hour between the owners does not count");
+    assert_eq!(ledger.finish(second, totals()).await.unwrap(), done, "as after a lost answer");
+}
+
+/// Nothing in a key can make two objects one.
+pub async fn any_key_is_its_own_object(ledger: Arc<dyn Ledger>, _clock: TestClock) {
+    let (hashes, marks, wide) = ("#".repeat(1_024), "%".repeat(1_024), "ü".repeat(512));
+    let keys =
+        ["a#b", "a%23b", "a", "b#etag", " ", "a/b?c=1&d=+", "Ⅷ/😀\"\\\n", &hashes, &marks, &wide];
+    for key in keys {
+        let claim = claimed(&*ledger, &request(key, key)).await;
+        assert_eq!(claim.fence, 1, "{key}");
+    }
+    for key in keys {
+        let found = record(&*ledger, key).await;
+        assert_eq!((found.object, found.owner.as_str()), (object(key), key));
+    }
+    let other = ClaimRequest { source: "returns".into(), ..request("a", "x") };
+    assert_eq!(claimed(&*ledger, &other).await.fence, 1, "two sources may read one object");
+    let mut version = request("a", "x");
+    version.object.etag = "other".into();
+    assert_eq!(claimed(&*ledger, &version).await.fence, 1, "other bytes are another object");
+}
+
+/// By source and over all sources, in a state, limited.
+pub async fn listings_are_newest_first(ledger: Arc<dyn Ledger>, clock: TestClock) {
+    for i in 0..12 {
+        clock.pass(Duration::from_millis(10));
+        let source = if i % 3 == 0 { "returns" } else { "orders" };
+        let claim = claimed(
+            &*ledger,
+            &ClaimRequest { source: source.into(), ..request(&format!("k{i}"), "one") },
+        )
+        .await;
+        if i % 2 == 0 {
+            ledger.fail(claim, "bad").await.unwrap();
+        }
+    }
+    let keys = async |source: Option<&str>, state: Option<State>, limit: usize| -> Vec<String> {
+        let query = ListQuery { source: source.map(str::to_owned), state, limit };
+        ledger.list(&query).await.unwrap().into_iter().map(|record| record.object.key).collect()
+    };
+    assert_eq!(keys(Some("orders"), None, 3).await, ["k11", "k10", "k8"]);
+    assert_eq!(keys(Some("returns"), None, 100).await, ["k9", "k6", "k3", "k0"]);
+    assert_eq!(keys(Some("orders"), Some(State::Failed), 2).await, ["k10", "k8"]);
+    assert_eq!(keys(Some("orders"), Some(State::Done), 2).await, Vec::<String>::new());
+    assert_eq!(keys(None, None, 4).await, ["k11", "k10", "k9", "k8"]);
+    assert_eq!(keys(None, Some(State::Failed), 100).await, ["k10", "k8", "k6", "k4", "k2", "k0"]);
+    assert_eq!(keys(Some("nobody"), None, 100).await, Vec::<String>::new());
+    assert_eq!(keys(None, None, 0).await, Vec::<String>::new());
+}
+
+async fn race(ledger: &Arc<dyn Ledger>, retry_failed: bool) -> Vec<Claim> {
+    let tasks: Vec<_> = (0..16)
+        .map(|i| {
+            let ledger = Arc::clone(ledger);
+            let request = ClaimRequest { retry_failed, ..request("a", &format!("owner {i}")) };
+            tokio::spawn(async move { ledger.claim(&request).await.unwrap() })
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for task in tasks {
+        match task.await.unwrap() {
+            ClaimOutcome::Claimed(claim) => winners.push(claim),
+            ClaimOutcome::Busy { .. } => {}
+            other => panic!("neither claimed nor busy: {other:?}"),
+        }
+    }
+    winners
+}
+
+/// Sixteen at once ask for an object: when it is new, paused, expired, failed.
+pub async fn one_of_sixteen_claims_wins(ledger: Arc<dyn Ledger>, clock: TestClock) {
+    let first = race(&ledger, false).await;
+    assert_eq!(first.len(), 1, "new");
+    ledger.pause(first[0].clone()).await.unwrap();
+    assert_eq!(race(&ledger, false).await.len(), 1, "paused");
+    clock.pass(LEASE);
+    let third = race(&ledger, false).await;
+    assert_eq!(third.len(), 1, "expired");
+    ledger.fail(third[0].clone(), "bad").await.unwrap();
+    let fourth = race(&ledger, true).await;
+    assert_eq!(fourth.len(), 1, "failed");
+    assert_eq!(fourth[0].fence, 4);
+}
+
+/// Sixteen generations of owners, each of which believes it still holds the
+/// object, commit at once: the last one's commit holds, and only that.
+pub async fn one_of_sixteen_takeovers_wins_and_the_loser_cannot_commit(
+    ledger: Arc<dyn Ledger>,
+    clock: TestClock,
+) {
+    let mut owners = Vec::new();
+    for i in 0..16 {
+        let mut claim = claimed(&*ledger, &request("a", &format!("owner {i}"))).await;
+        let pending = chunk(&claim, 0);
+        ledger.intend(&mut claim, pending).await.unwrap();
+        owners.push(claim);
+        clock.pass(LEASE);
+    }
+    let tasks: Vec<_> = owners
+        .into_iter()
+        .map(|mut claim| {
+            let ledger = Arc::clone(&ledger);
+            tokio::spawn(
+                async move { (claim.fence, ledger.commit(&mut claim, ten_rows(10)).await) },
+            )
+        })
+        .collect();
+    for task in tasks {
+        let (fence, result) = task.await.unwrap();
+        if fence == 16 {
+            result.unwrap();
+        } else {
+            assert!(is_lost(result), "fence {fence}");
+        }
+    }
+    assert_eq!(record(&*ledger, "a").await.counts, ten_rows(10).counts);
+}

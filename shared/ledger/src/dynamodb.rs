@@ -1,0 +1,276 @@
+//! The ledger in DynamoDB: every change is one conditional `UpdateItem`.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use dynamo::{Fault, TableName, number, text, time};
+use model::{Clock, ObjectId};
+
+use crate::change::Change;
+use crate::item::{key_of, pending_attribute, record, steps_attribute};
+use crate::table::table_name;
+use crate::transition::{
+    Standing, Verdict, Write, advance, bounded, held, in_order, judge, lease_end, standing,
+};
+use crate::{
+    ChunkDone, Claim, ClaimOutcome, ClaimRequest, Ledger, LedgerError, ListQuery, Pending, Record,
+    State, Totals,
+};
+
+/// Tries of one claim before it is given back: each further one means that the
+/// object changed hands in between.
+const CLAIM_TRIES: usize = 4;
+
+/// The ledger in a DynamoDB table (see [`crate::create_table`] for its shape).
+#[derive(Debug, Clone)]
+pub struct DynamoLedger {
+    pub(crate) client: Client,
+    pub(crate) table: TableName,
+    clock: Clock,
+}
+
+impl DynamoLedger {
+    /// A ledger in the table of that name. The clock says when leases end; the
+    /// clocks of all workers should agree to within a fraction of a lease. They
+    /// need not agree for exactly-once: that rests on the fence alone.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>, clock: Clock) -> Self {
+        Self { client, table: table_name(table), clock }
+    }
+
+    /// Does a change, or gives the record that refused it (none: no such item).
+    async fn update(
+        &self,
+        key: &str,
+        change: Change,
+    ) -> Result<Result<Record, Option<Record>>, Fault> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table.name)
+            .key("pk", text(key))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match change.into_request(request).send().await {
+            Ok(output) => {
+                let item = output.attributes.unwrap_or_default();
+                Ok(Ok(record(&self.table, &item)?))
+            }
+            Err(SdkError::ServiceError(error))
+                if error.err().is_conditional_check_failed_exception() =>
+            {
+                let UpdateItemError::ConditionalCheckFailedException(refusal) = error.into_err()
+                else {
+                    return Ok(Err(None));
+                };
+                Ok(Err(refusal.item.as_ref().map(|item| record(&self.table, item)).transpose()?))
+            }
+            Err(error) => Err(Fault::from_sdk(&self.table, error)),
+        }
+    }
+
+    /// An owner's write. The SDK repeats a call whose answer was lost, so a
+    /// refusal may mean that the first try was done.
+    async fn write(
+        &self,
+        claim: &Claim,
+        write: &Write<'_>,
+        now_ms: i64,
+    ) -> Result<Record, LedgerError> {
+        in_order(claim, write)?;
+        let change = owners_change(claim, write, now_ms);
+        match self.update(&key_of(&claim.source, &claim.object), change).await? {
+            Ok(record) => Ok(record),
+            Err(refusing) => match (standing(refusing.as_ref(), claim, write)?, refusing) {
+                (Standing::Already, Some(record)) => Ok(record),
+                _ => Err(LedgerError::Contended {
+                    feed: claim.source.clone(),
+                    object: claim.object.clone(),
+                }),
+            },
+        }
+    }
+
+    async fn keep(&self, claim: &mut Claim, write: &Write<'_>) -> Result<(), LedgerError> {
+        let now_ms = self.clock.now_ms();
+        self.write(claim, write, now_ms).await?;
+        advance(claim, write, now_ms);
+        Ok(())
+    }
+}
+
+/// Makes the record, or takes it over with its progress.
+fn take(request: &ClaimRequest, now_ms: i64) -> Change {
+    let free = "attribute_not_exists(#pk) OR #state = :paused OR (#state = :loading AND #lease_until_ms <= :now)";
+    let change = Change::when(free)
+        .bind(":paused", text(State::Paused.name()))
+        .bind(":loading", text(State::Loading.name()))
+        .bind(":now", number(now_ms))
+        .set_if_absent("config_version", number(request.config_version))
+        .add("attempt", number(1));
+    claimed(change, request, now_ms)
+}
+
+/// Begins anew after a failure, with the progress that was made.
+fn try_again(request: &ClaimRequest, fence: u64, now_ms: i64) -> Change {
+    let change = Change::when("#state = :failed AND #fence = :fence_was")
+        .bind(":failed", text(State::Failed.name()))
+        .bind(":fence_was", number(fence))
+        .set("config_version", number(request.config_version))
+        .set("attempt", number(1))
+        .remove("pending");
+    claimed(change, request, now_ms)
+}
+
+fn claimed(change: Change, request: &ClaimRequest, now_ms: i64) -> Change {
+    change
+        .set("source", text(&request.source))
+        .set("bucket", text(&request.object.bucket))
+        .set("key", text(&request.object.key))
+        .set("etag", text(&request.object.etag))
+        .set("state", text(State::Loading.name()))
+        .set("owner", text(&request.owner))
+        .set("lease_until_ms", number(lease_end(now_ms, request.lease)))
+        .set("claimed_at", time(now_ms))
+        .set("updated_at", time(now_ms))
+        .set_if_absent("next_row", number(0))
+        .add("fence", number(1))
+        .remove("finished_at")
+        .remove("reason")
+}
+
+fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
+    let mut condition = "#owner = :own AND #fence = :fence AND #state = :loading".to_owned();
+    match write {
+        Write::Intend(_) => {
+            condition.push_str(" AND (attribute_not_exists(#pending) OR #pending = :pending)")
+        }
+        Write::Commit(_) => condition.push_str(" AND #pending.#token = :token"),
+        Write::Finish(_) => condition.push_str(" AND attribute_not_exists(#pending)"),
+        Write::Renew | Write::Pause | Write::Fail(_) => {}
+    }
+    let change = Change::when(&condition)
+        .bind(":own", text(&claim.owner))
+        .bind(":fence", number(claim.fence))
+        .bind(":loading", text(State::Loading.name()))
+        .set("updated_at", time(now_ms));
+    let lease_end = number(lease_end(now_ms, claim.lease));
+    let released = |change: Change, state: State| {
+        change
+            .set("state", text(state.name()))
+            .set("lease_until_ms", number(0))
+            .set("duration_ms", number(held(claim, now_ms)))
+    };
+    match write {
+        Write::Renew => change.set("lease_until_ms", lease_end),
+        Write::Intend(pending) => {
+            change.set("lease_until_ms", lease_end).set("pending", pending_attribute(pending))
+        }
+        Write::Commit(done) => {
+            let token = claim.pending.as_ref().map_or("", |pending| pending.token.as_str());
+            let mut after = claim.clone();
+            advance(&mut after, write, now_ms);
+            change
+                .bind(":token", text(token))
+                .set("lease_until_ms", lease_end)
+                .set("next_row", number(done.next_row))
+                .set("rows_read", number(after.counts.rows_read))
+                .set("rows_written", number(after.counts.rows_written))
+                .set("rows_filtered", number(after.counts.rows_filtered))
+                .set("rows_quarantined", number(after.counts.rows_quarantined))
+                .set("rows_inserted", number(after.counts.rows_inserted))
+                .set("chunks", number(after.counts.chunks))
+                .set("bytes", number(after.bytes))
+                .set("steps", steps_attribute(&after.steps))
+                .remove("pending")
+        }
+        Write::Pause => released(change, State::Paused),
+        Write::Finish(totals) => {
+            let mut steps = claim.steps;
+            steps += totals.steps;
+            released(change, State::Done)
+                .set("finished_at", time(now_ms))
+                .set("cluster", text(&totals.cluster))
+                .set("table", text(&totals.table))
+                .set("bytes", number(claim.bytes + totals.bytes))
+                .set("steps", steps_attribute(&steps))
+        }
+        Write::Fail(reason) => released(change, State::Failed)
+            .set("finished_at", time(now_ms))
+            .set("reason", text(bounded(reason)))
+            .remove("pending"),
+    }
+}
+
+#[async_trait]
+impl Ledger for DynamoLedger {
+    /// A claim whose answer is lost looks busy to its own repetition: the
+    /// message comes back, and the lease is over by then.
+    async fn claim(&self, request: &ClaimRequest) -> Result<ClaimOutcome, LedgerError> {
+        let key = key_of(&request.source, &request.object);
+        let now_ms = self.clock.now_ms();
+        let mut change = take(request, now_ms);
+        for _ in 0..CLAIM_TRIES {
+            let refusing = match self.update(&key, change).await? {
+                Ok(record) => return Ok(ClaimOutcome::Claimed(record.claim(request.lease))),
+                Err(refusing) => refusing,
+            };
+            change = match (judge(refusing.as_ref(), request, now_ms), refusing) {
+                (Verdict::Busy { lease_until_ms }, _) => {
+                    return Ok(ClaimOutcome::Busy { lease_until_ms });
+                }
+                (Verdict::Done, Some(record)) => return Ok(ClaimOutcome::Done(record)),
+                (Verdict::Failed, Some(record)) => return Ok(ClaimOutcome::Failed(record)),
+                (Verdict::TryAgain, Some(record)) => try_again(request, record.fence, now_ms),
+                _ => take(request, now_ms),
+            };
+        }
+        Err(LedgerError::Contended { feed: request.source.clone(), object: request.object.clone() })
+    }
+
+    async fn intend(&self, claim: &mut Claim, pending: Pending) -> Result<(), LedgerError> {
+        self.keep(claim, &Write::Intend(&pending)).await
+    }
+
+    async fn commit(&self, claim: &mut Claim, done: ChunkDone) -> Result<(), LedgerError> {
+        self.keep(claim, &Write::Commit(&done)).await
+    }
+
+    async fn renew(&self, claim: &mut Claim) -> Result<(), LedgerError> {
+        self.keep(claim, &Write::Renew).await
+    }
+
+    async fn pause(&self, claim: Claim) -> Result<(), LedgerError> {
+        self.write(&claim, &Write::Pause, self.clock.now_ms()).await.map(|_| ())
+    }
+
+    async fn finish(&self, claim: Claim, totals: Totals) -> Result<Record, LedgerError> {
+        self.write(&claim, &Write::Finish(&totals), self.clock.now_ms()).await
+    }
+
+    async fn fail(&self, claim: Claim, reason: &str) -> Result<Record, LedgerError> {
+        self.write(&claim, &Write::Fail(reason), self.clock.now_ms()).await
+    }
+
+    async fn get(&self, source: &str, object: &ObjectId) -> Result<Option<Record>, LedgerError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table.name)
+            .key("pk", text(key_of(source, object)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Fault::from_sdk(&self.table, error))?;
+        Ok(answer.item.as_ref().map(|item| record(&self.table, item)).transpose()?)
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Record>, LedgerError> {
+        Ok(match &query.source {
+            Some(source) => self.list_source(source, query).await?,
+            None => self.list_all(query).await?,
+        })
+    }
+}

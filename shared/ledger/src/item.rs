@@ -1,0 +1,143 @@
+//! How a record lies in DynamoDB: one item, every attribute readable in the
+//! console.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use dynamo::{Fault, Item, Row, TableName, number, text};
+use model::{ChunkBounds, Counts, ObjectId, Token};
+use sha2::{Digest, Sha256};
+
+use crate::{Pending, Record, State, StepMillis};
+
+/// Most bytes of a partition key.
+const MAX_KEY_BYTES: usize = 2048;
+
+/// The partition key of an object under a source.
+///
+/// The four parts are joined by `#`, with `#` and `%` inside of them escaped, so
+/// that no two objects share a key. Only an absurdly long one is hashed; it then
+/// has two `#` instead of three.
+pub(crate) fn key_of(source: &str, object: &ObjectId) -> String {
+    let parts = [source, &object.bucket, &object.key, &object.etag];
+    let key = parts.map(|part| part.replace('%', "%25").replace('#', "%23")).join("#");
+    if key.len() <= MAX_KEY_BYTES {
+        return key;
+    }
+    let digest = Sha256::digest(key.as_bytes());
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("#sha256#{hex}")
+}
+
+/// A pending chunk as an attribute.
+pub(crate) fn pending_attribute(pending: &Pending) -> AttributeValue {
+    AttributeValue::M(Item::from([
+        ("start".to_owned(), number(pending.bounds.start)),
+        ("end".to_owned(), number(pending.bounds.end)),
+        ("token".to_owned(), text(pending.token.as_str())),
+        ("cluster".to_owned(), text(&pending.cluster)),
+    ]))
+}
+
+/// The milliseconds of the steps as an attribute.
+pub(crate) fn steps_attribute(steps: &StepMillis) -> AttributeValue {
+    AttributeValue::M(Item::from([
+        ("fetch".to_owned(), number(steps.fetch)),
+        ("decode".to_owned(), number(steps.decode)),
+        ("transform".to_owned(), number(steps.transform)),
+        ("write".to_owned(), number(steps.write)),
+        ("commit".to_owned(), number(steps.commit)),
+    ]))
+}
+
+/// The record that an item holds. Counters that are absent are 0; what decides
+/// about exactly-once must be there.
+pub(crate) fn record(table: &TableName, item: &Item) -> Result<Record, Fault> {
+    let row = Row::new(table, item);
+    let count = |name: &str| Ok::<u64, Fault>(row.number_if_any(name)?.unwrap_or(0));
+    let name = row.text("state")?;
+    Ok(Record {
+        source: row.text("source")?.to_owned(),
+        object: ObjectId {
+            bucket: row.text("bucket")?.to_owned(),
+            key: row.text("key")?.to_owned(),
+            etag: row.text("etag")?.to_owned(),
+        },
+        state: State::from_name(name)
+            .ok_or_else(|| row.damaged("state", &format!("is `{name}`, no known state")))?,
+        owner: row.text("owner")?.to_owned(),
+        lease_until_ms: row.number("lease_until_ms")?,
+        fence: row.number("fence")?,
+        config_version: row.number("config_version")?,
+        next_row: row.number("next_row")?,
+        counts: Counts {
+            rows_read: count("rows_read")?,
+            rows_written: count("rows_written")?,
+            rows_filtered: count("rows_filtered")?,
+            rows_quarantined: count("rows_quarantined")?,
+            rows_inserted: count("rows_inserted")?,
+            chunks: count("chunks")?,
+        },
+        bytes: count("bytes")?,
+        steps: row.map_if_any("steps")?.map_or(Ok(StepMillis::default()), |row| steps(&row))?,
+        pending: row.map_if_any("pending")?.map(|row| pending(&row)).transpose()?,
+        attempt: row.number("attempt")?,
+        claimed_at_ms: row.time("claimed_at")?,
+        updated_at_ms: row.time("updated_at")?,
+        finished_at_ms: row.time_if_any("finished_at")?,
+        duration_ms: count("duration_ms")?,
+        cluster: row.text_if_any("cluster")?.map(str::to_owned),
+        table: row.text_if_any("table")?.map(str::to_owned),
+        reason: row.text_if_any("reason")?.map(str::to_owned),
+    })
+}
+
+fn pending(row: &Row<'_>) -> Result<Pending, Fault> {
+    Ok(Pending {
+        bounds: ChunkBounds { start: row.number("start")?, end: row.number("end")? },
+        token: Token::from_stored(row.text("token")?),
+        cluster: row.text("cluster")?.to_owned(),
+    })
+}
+
+fn steps(row: &Row<'_>) -> Result<StepMillis, Fault> {
+    Ok(StepMillis {
+        fetch: row.number("fetch")?,
+        decode: row.number("decode")?,
+        transform: row.number("transform")?,
+        write: row.number("write")?,
+        commit: row.number("commit")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(bucket: &str, key: &str, etag: &str) -> ObjectId {
+        ObjectId { bucket: bucket.into(), key: key.into(), etag: etag.into() }
+    }
+
+    fn decoded(key: &str) -> Vec<String> {
+        key.split('#').map(|part| part.replace("%23", "#").replace("%25", "%")).collect()
+    }
+
+    #[test]
+    fn the_longest_key_of_s3_fits() {
+        for key in ["#".repeat(1024), "ü".repeat(512), "a".repeat(1024)] {
+            let made =
+                key_of("source", &object("bucket", &key, "0123456789abcdef0123456789abcdef-12"));
+            assert!(made.len() <= MAX_KEY_BYTES, "{}", made.len());
+        }
+        assert_ne!(
+            key_of("s", &object("b", &"#".repeat(1024), "e")),
+            key_of("s", &object("b", &"#".repeat(1024), "f"))
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_identity_has_its_own_key(parts in proptest::collection::vec("[a#%23/]{0,6}", 4)) {
+            let key = key_of(&parts[0], &object(&parts[1], &parts[2], &parts[3]));
+            proptest::prop_assert_eq!(decoded(&key), parts);
+        }
+    }
+}

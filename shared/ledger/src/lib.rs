@@ -1,0 +1,101 @@
+//! What has been claimed, written and finished.
+//!
+//! One record per source and object. A worker claims the object, notes each
+//! chunk before it is sent (intend), moves on after it has landed (commit), and
+//! finishes, fails or pauses the object. Every write after the claim holds only
+//! while the worker is still the owner under the same fence, so that a worker
+//! whose lease was taken over can change nothing any more. [`DynamoLedger`] is
+//! the real one, [`MemoryLedger`] its twin; both pass the same contract.
+
+mod change;
+mod dynamodb;
+mod error;
+mod item;
+mod list;
+mod memory;
+mod record;
+mod table;
+mod transition;
+
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+
+use async_trait::async_trait;
+use model::ObjectId;
+
+pub use dynamodb::DynamoLedger;
+pub use error::LedgerError;
+pub use memory::MemoryLedger;
+pub use record::{
+    ChunkDone, Claim, ClaimOutcome, ClaimRequest, ListQuery, Pending, Record, State, StepMillis,
+    Totals,
+};
+pub use table::{BY_SOURCE, VARIABLE, create_table};
+
+/// What was loaded, and who is loading what.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Takes the object for an owner, unless another one holds it, it is done,
+    /// or it failed and is not to be tried again.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the ledger cannot be used. That somebody else has
+    /// the object is an outcome, not an error.
+    async fn claim(&self, request: &ClaimRequest) -> Result<ClaimOutcome, LedgerError>;
+
+    /// Notes the chunk that is about to be sent, and renews the lease. Noting
+    /// the same chunk again changes nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostClaim`] when another owner took over;
+    /// [`LedgerError::OtherPending`] when another chunk is still pending.
+    async fn intend(&self, claim: &mut Claim, pending: Pending) -> Result<(), LedgerError>;
+
+    /// Moves the progress past the pending chunk, and renews the lease.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostClaim`] when another owner took over;
+    /// [`LedgerError::NothingPending`] and [`LedgerError::OutsideChunk`] when the
+    /// caller does not keep the order of things.
+    async fn commit(&self, claim: &mut Claim, done: ChunkDone) -> Result<(), LedgerError>;
+
+    /// Renews the lease.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostClaim`] when another owner took over.
+    async fn renew(&self, claim: &mut Claim) -> Result<(), LedgerError>;
+
+    /// Gives the object up for the next owner to go on with: progress and a
+    /// pending chunk are kept.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostClaim`] when another owner took over.
+    async fn pause(&self, claim: Claim) -> Result<(), LedgerError>;
+
+    /// Notes that the whole object has landed.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostClaim`] when another owner took over;
+    /// [`LedgerError::StillPending`] when a chunk is not committed.
+    async fn finish(&self, claim: Claim, totals: Totals) -> Result<Record, LedgerError>;
+
+    /// Notes that the object cannot be loaded, and why. What was committed
+    /// stays; a pending chunk is forgotten, so call this only once it is known
+    /// not to have landed, or to be sent never again.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostClaim`] when another owner took over.
+    async fn fail(&self, claim: Claim, reason: &str) -> Result<Record, LedgerError>;
+
+    /// The record of one object, if there is one.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the ledger cannot be used.
+    async fn get(&self, source: &str, object: &ObjectId) -> Result<Option<Record>, LedgerError>;
+
+    /// Records, the last changed first.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the ledger cannot be used.
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Record>, LedgerError>;
+}

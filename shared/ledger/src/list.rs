@@ -1,0 +1,102 @@
+//! Reading many records: by source through the index, or a bounded scan.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use dynamo::{Fault, Item, text};
+
+use crate::item::record;
+use crate::{BY_SOURCE, DynamoLedger, ListQuery, Record};
+
+/// Most items that a listing over all sources looks at. It is an operator's
+/// overview; a program asks for a source.
+const MAX_SCANNED: usize = 20_000;
+
+impl DynamoLedger {
+    /// The records of one source, from the index: newest first by its order.
+    pub(crate) async fn list_source(
+        &self,
+        source: &str,
+        query: &ListQuery,
+    ) -> Result<Vec<Record>, Fault> {
+        let (filter, mut names, mut values) = state_filter(query);
+        names.insert("#source".to_owned(), "source".to_owned());
+        values.insert(":source".to_owned(), text(source));
+        let mut found = Vec::new();
+        let mut from: Option<Item> = None;
+        while found.len() < query.limit {
+            let mut request = self
+                .client
+                .query()
+                .table_name(&self.table.name)
+                .index_name(BY_SOURCE)
+                .key_condition_expression("#source = :source")
+                .set_filter_expression(filter.clone())
+                .set_expression_attribute_names(Some(names.clone()))
+                .set_expression_attribute_values(Some(values.clone()))
+                .scan_index_forward(false)
+                .set_exclusive_start_key(from.take());
+            if filter.is_none() {
+                // With a filter the limit would count what is filtered out.
+                request =
+                    request.limit(i32::try_from(query.limit - found.len()).unwrap_or(i32::MAX));
+            }
+            let page = request.send().await.map_err(|error| Fault::from_sdk(&self.table, error))?;
+            for item in page.items() {
+                found.push(record(&self.table, item)?);
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                break;
+            }
+        }
+        found.truncate(query.limit);
+        Ok(found)
+    }
+
+    /// The records of all sources: a scan has no order, so it is sorted here.
+    pub(crate) async fn list_all(&self, query: &ListQuery) -> Result<Vec<Record>, Fault> {
+        let (filter, names, values) = state_filter(query);
+        let mut found = Vec::new();
+        let mut scanned = 0;
+        let mut from: Option<Item> = None;
+        while scanned < MAX_SCANNED {
+            let page = self
+                .client
+                .scan()
+                .table_name(&self.table.name)
+                .set_filter_expression(filter.clone())
+                .set_expression_attribute_names((!names.is_empty()).then(|| names.clone()))
+                .set_expression_attribute_values((!values.is_empty()).then(|| values.clone()))
+                .set_exclusive_start_key(from.take())
+                .send()
+                .await
+                .map_err(|error| Fault::from_sdk(&self.table, error))?;
+            for item in page.items() {
+                found.push(record(&self.table, item)?);
+            }
+            scanned += usize::try_from(page.scanned_count()).unwrap_or(0);
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                break;
+            }
+        }
+        found.sort_by_key(|record| Reverse(record.updated_at_ms));
+        found.truncate(query.limit);
+        Ok(found)
+    }
+}
+
+type Filter = (Option<String>, HashMap<String, String>, HashMap<String, AttributeValue>);
+
+fn state_filter(query: &ListQuery) -> Filter {
+    match query.state {
+        None => Filter::default(),
+        Some(state) => (
+            Some("#state = :state".to_owned()),
+            HashMap::from([("#state".to_owned(), "state".to_owned())]),
+            HashMap::from([(":state".to_owned(), text(state.name()))]),
+        ),
+    }
+}

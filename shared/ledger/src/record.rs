@@ -1,0 +1,255 @@
+//! The words of the ledger: what is asked of it and what it remembers.
+
+use std::time::Duration;
+
+use model::{ChunkBounds, Counts, ObjectId, Token};
+use serde::{Deserialize, Serialize};
+
+/// How far an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// An owner holds it; or held it and died, once the lease is over.
+    Loading,
+    /// Its owner gave it up at a chunk boundary; the next one goes on.
+    Paused,
+    /// Every row is accounted for.
+    Done,
+    /// It cannot be loaded; the reason is in the record.
+    Failed,
+}
+
+impl State {
+    /// The word in items, logs and tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loading => "loading",
+            Self::Paused => "paused",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The state that a word names.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Loading, Self::Paused, Self::Done, Self::Failed]
+            .into_iter()
+            .find(|state| state.name() == name)
+    }
+}
+
+/// Milliseconds that the five steps took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepMillis {
+    /// Waiting for bytes of the object.
+    pub fetch: u64,
+    /// Decoding, decompression included.
+    pub decode: u64,
+    /// Casting columns and doing the document's steps.
+    pub transform: u64,
+    /// Writing to the cluster.
+    pub write: u64,
+    /// Writing to the ledger.
+    pub commit: u64,
+}
+
+impl std::ops::AddAssign for StepMillis {
+    fn add_assign(&mut self, other: Self) {
+        self.fetch += other.fetch;
+        self.decode += other.decode;
+        self.transform += other.transform;
+        self.write += other.write;
+        self.commit += other.commit;
+    }
+}
+
+/// A chunk that is being sent, or was being sent when its owner died. The next
+/// owner replays exactly this chunk, with this token, on this cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// Source rows of the chunk.
+    pub bounds: ChunkBounds,
+    /// Deduplication token of its INSERT.
+    pub token: Token,
+    /// The cluster it is pinned to.
+    pub cluster: String,
+}
+
+/// Asks for an object.
+#[derive(Debug, Clone)]
+pub struct ClaimRequest {
+    /// The source whose rows the object holds.
+    pub source: String,
+    /// The object.
+    pub object: ObjectId,
+    /// The version of the source document to freeze, should this be the first
+    /// claim, or the first after a failure.
+    pub config_version: u64,
+    /// Who asks; differs for every invocation.
+    pub owner: String,
+    /// How long the claim holds without a renewal. It must be longer than the
+    /// longest silence of a live owner, that is than the INSERT of one chunk.
+    pub lease: Duration,
+    /// Whether an object that failed is tried again.
+    pub retry_failed: bool,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimOutcome {
+    /// The object is the requester's.
+    Claimed(Claim),
+    /// Another owner has it.
+    Busy {
+        /// When its lease ends, in milliseconds since 1970.
+        lease_until_ms: i64,
+    },
+    /// It is done; there is nothing to do.
+    Done(Record),
+    /// It failed, and the request did not ask to try again.
+    Failed(Record),
+}
+
+/// The right to load an object. Whoever holds it hands it back through
+/// `finish`, `fail` or `pause`, or loses it when the lease ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The source.
+    pub source: String,
+    /// The object.
+    pub object: ObjectId,
+    /// Who holds the claim.
+    pub owner: String,
+    /// Rises with every claim of the object; a write under an older fence fails.
+    pub fence: u64,
+    /// How long the claim holds after each write.
+    pub lease: Duration,
+    /// When the lease ends, in milliseconds since 1970.
+    pub lease_until_ms: i64,
+    /// Version of the source document that the object is loaded with: frozen by
+    /// its first claim, and by the first after a failure.
+    pub config_version: u64,
+    /// First source row that is not committed.
+    pub next_row: u64,
+    /// Rows of the committed chunks.
+    pub counts: Counts,
+    /// Bytes read for the committed chunks, as noted by `commit`.
+    pub bytes: u64,
+    /// Milliseconds spent on the committed chunks.
+    pub steps: StepMillis,
+    /// The chunk that a former owner had begun; it comes first.
+    pub pending: Option<Pending>,
+    /// Which try this is: claims since the object was new, or last failed.
+    pub attempt: u32,
+    /// When this claim was made, in milliseconds since 1970.
+    pub claimed_at_ms: i64,
+    /// Milliseconds that former owners held the object, but for those that died.
+    pub held_before_ms: u64,
+}
+
+/// What one committed chunk adds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChunkDone {
+    /// First source row after the chunk.
+    pub next_row: u64,
+    /// Rows of this chunk (`chunks` is 1).
+    pub counts: Counts,
+    /// Bytes of the object that were read since the last commit.
+    pub bytes: u64,
+    /// Milliseconds that were spent since the last commit.
+    pub steps: StepMillis,
+}
+
+/// What is noted when an object is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// The cluster that the rows are on.
+    pub cluster: String,
+    /// The destination table, as `database.name`.
+    pub table: String,
+    /// Bytes that were read since the last commit.
+    pub bytes: u64,
+    /// Milliseconds that were spent since the last commit.
+    pub steps: StepMillis,
+}
+
+/// What the ledger remembers about an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The source.
+    pub source: String,
+    /// The object.
+    pub object: ObjectId,
+    /// How far it is.
+    pub state: State,
+    /// Who holds it, or held it last.
+    pub owner: String,
+    /// When the lease ends; 0 when nobody holds the object.
+    pub lease_until_ms: i64,
+    /// Number of claims so far.
+    pub fence: u64,
+    /// Version of the source document that it is loaded with.
+    pub config_version: u64,
+    /// First source row that is not committed.
+    pub next_row: u64,
+    /// Rows of the committed chunks.
+    pub counts: Counts,
+    /// Bytes of the object that were read.
+    pub bytes: u64,
+    /// Milliseconds of the five steps.
+    pub steps: StepMillis,
+    /// A chunk that may or may not have landed.
+    pub pending: Option<Pending>,
+    /// Claims since the object was new, or last failed.
+    pub attempt: u32,
+    /// When the last claim was made.
+    pub claimed_at_ms: i64,
+    /// When the record was last changed.
+    pub updated_at_ms: i64,
+    /// When it was done or failed.
+    pub finished_at_ms: Option<i64>,
+    /// Milliseconds that owners held it, but for those that died.
+    pub duration_ms: u64,
+    /// The cluster that the rows are on, once it is done.
+    pub cluster: Option<String>,
+    /// The destination table, once it is done.
+    pub table: Option<String>,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+impl Record {
+    /// The claim of this record's owner.
+    pub(crate) fn claim(&self, lease: Duration) -> Claim {
+        Claim {
+            source: self.source.clone(),
+            object: self.object.clone(),
+            owner: self.owner.clone(),
+            fence: self.fence,
+            lease,
+            lease_until_ms: self.lease_until_ms,
+            config_version: self.config_version,
+            next_row: self.next_row,
+            counts: self.counts,
+            bytes: self.bytes,
+            steps: self.steps,
+            pending: self.pending.clone(),
+            attempt: self.attempt,
+            claimed_at_ms: self.claimed_at_ms,
+            held_before_ms: self.duration_ms,
+        }
+    }
+}
+
+/// Which records to list.
+#[derive(Debug, Clone, Default)]
+pub struct ListQuery {
+    /// Only this source's.
+    pub source: Option<String>,
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// At most this many.
+    pub limit: usize,
+}

@@ -1,0 +1,262 @@
+//! Which changes of a record are allowed: pure, with the clock passed in.
+//!
+//! The memory twin is these functions and a map. The DynamoDB ledger says the
+//! same in condition expressions and asks here what a refused one meant.
+
+use std::time::Duration;
+
+use model::ChunkBounds;
+
+use crate::{ChunkDone, Claim, ClaimRequest, LedgerError, Pending, Record, State, Totals};
+
+/// What a claim may do with the record that is there.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Make the record, or take it over with its progress.
+    Take,
+    /// Begin anew after a failure, with the progress that was made.
+    TryAgain,
+    /// Another owner holds it until then.
+    Busy { lease_until_ms: i64 },
+    /// It is done.
+    Done,
+    /// It failed, and is not to be tried again.
+    Failed,
+}
+
+/// A write of an owner.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Write<'a> {
+    Intend(&'a Pending),
+    Commit(&'a ChunkDone),
+    Renew,
+    Pause,
+    Finish(&'a Totals),
+    Fail(&'a str),
+}
+
+/// What an owner's write meets.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It may be done.
+    Due,
+    /// It has been done: the answer to the first try was lost on its way.
+    Already,
+}
+
+/// What a claim may do.
+pub(crate) fn judge(record: Option<&Record>, request: &ClaimRequest, now_ms: i64) -> Verdict {
+    let Some(record) = record else { return Verdict::Take };
+    match record.state {
+        State::Paused => Verdict::Take,
+        State::Loading if record.lease_until_ms <= now_ms => Verdict::Take,
+        State::Loading => Verdict::Busy { lease_until_ms: record.lease_until_ms },
+        State::Done => Verdict::Done,
+        State::Failed if request.retry_failed => Verdict::TryAgain,
+        State::Failed => Verdict::Failed,
+    }
+}
+
+/// The record after a claim that [`judge`] allowed.
+pub(crate) fn claimed(record: Option<&Record>, request: &ClaimRequest, now_ms: i64) -> Record {
+    let failed = record.is_some_and(|record| record.state == State::Failed);
+    let before = record.cloned().unwrap_or_else(|| blank(request));
+    Record {
+        state: State::Loading,
+        owner: request.owner.clone(),
+        lease_until_ms: lease_end(now_ms, request.lease),
+        fence: before.fence + 1,
+        config_version: if failed { request.config_version } else { before.config_version },
+        attempt: if failed { 1 } else { before.attempt + 1 },
+        pending: before.pending.clone().filter(|_| !failed),
+        claimed_at_ms: now_ms,
+        updated_at_ms: now_ms,
+        finished_at_ms: None,
+        reason: None,
+        ..before
+    }
+}
+
+fn blank(request: &ClaimRequest) -> Record {
+    Record {
+        source: request.source.clone(),
+        object: request.object.clone(),
+        state: State::Loading,
+        owner: request.owner.clone(),
+        lease_until_ms: 0,
+        fence: 0,
+        config_version: request.config_version,
+        next_row: 0,
+        counts: model::Counts::default(),
+        bytes: 0,
+        steps: crate::StepMillis::default(),
+        pending: None,
+        attempt: 0,
+        claimed_at_ms: 0,
+        updated_at_ms: 0,
+        finished_at_ms: None,
+        duration_ms: 0,
+        cluster: None,
+        table: None,
+        reason: None,
+    }
+}
+
+/// Whether the owner keeps the order of things, as far as its claim can tell.
+pub(crate) fn in_order(claim: &Claim, write: &Write<'_>) -> Result<(), LedgerError> {
+    match (write, &claim.pending) {
+        (Write::Intend(wanted), Some(found)) if found != *wanted => {
+            Err(other_pending(claim, wanted, found))
+        }
+        (Write::Commit(_), None) => Err(nothing_pending(claim)),
+        (Write::Commit(done), Some(Pending { bounds: ChunkBounds { end, .. }, .. }))
+            if done.next_row < claim.next_row || done.next_row > *end =>
+        {
+            Err(LedgerError::OutsideChunk {
+                feed: claim.source.clone(),
+                object: claim.object.clone(),
+                from: claim.next_row,
+                to: done.next_row,
+                end: *end,
+            })
+        }
+        (Write::Finish(_), Some(found)) => Err(still_pending(claim, found)),
+        _ => Ok(()),
+    }
+}
+
+/// What an owner's write meets in the record that is there.
+pub(crate) fn standing(
+    record: Option<&Record>,
+    claim: &Claim,
+    write: &Write<'_>,
+) -> Result<Standing, LedgerError> {
+    let own = record.filter(|record| record.owner == claim.owner && record.fence == claim.fence);
+    let Some(record) = own else { return Err(lost(claim)) };
+    match (write, record.state) {
+        (Write::Pause, State::Paused)
+        | (Write::Finish(_), State::Done)
+        | (Write::Fail(_), State::Failed) => Ok(Standing::Already),
+        (_, State::Paused | State::Done | State::Failed) => Err(lost(claim)),
+        (Write::Intend(wanted), State::Loading) => match &record.pending {
+            Some(found) if found != *wanted => Err(other_pending(claim, wanted, found)),
+            _ => Ok(Standing::Due),
+        },
+        (Write::Commit(done), State::Loading) => match (&record.pending, &claim.pending) {
+            (Some(found), Some(own)) if found.token == own.token => Ok(Standing::Due),
+            (Some(found), Some(own)) => Err(other_pending(claim, own, found)),
+            _ if record.next_row == done.next_row && record.counts == sum(claim, done) => {
+                Ok(Standing::Already)
+            }
+            _ => Err(nothing_pending(claim)),
+        },
+        (Write::Finish(_), State::Loading) => match &record.pending {
+            Some(found) => Err(still_pending(claim, found)),
+            None => Ok(Standing::Due),
+        },
+        (Write::Renew | Write::Pause | Write::Fail(_), State::Loading) => Ok(Standing::Due),
+    }
+}
+
+/// The record after an owner's write.
+pub(crate) fn written(record: &Record, claim: &Claim, write: &Write<'_>, now_ms: i64) -> Record {
+    let mut after = Record { updated_at_ms: now_ms, ..record.clone() };
+    match write {
+        Write::Intend(_) | Write::Commit(_) | Write::Renew => {
+            let mut moved = claim.clone();
+            advance(&mut moved, write, now_ms);
+            after.lease_until_ms = moved.lease_until_ms;
+            after.next_row = moved.next_row;
+            after.counts = moved.counts;
+            after.bytes = moved.bytes;
+            after.steps = moved.steps;
+            after.pending = moved.pending;
+            return after;
+        }
+        Write::Pause => after.state = State::Paused,
+        Write::Finish(totals) => {
+            after.state = State::Done;
+            after.cluster = Some(totals.cluster.clone());
+            after.table = Some(totals.table.clone());
+            after.bytes += totals.bytes;
+            after.steps += totals.steps;
+            after.finished_at_ms = Some(now_ms);
+        }
+        Write::Fail(reason) => {
+            after.state = State::Failed;
+            after.reason = Some(bounded(reason).to_owned());
+            after.pending = None;
+            after.finished_at_ms = Some(now_ms);
+        }
+    }
+    after.lease_until_ms = 0;
+    after.duration_ms = held(claim, now_ms);
+    after
+}
+
+/// Moves the claim on after a write that keeps it.
+pub(crate) fn advance(claim: &mut Claim, write: &Write<'_>, now_ms: i64) {
+    claim.lease_until_ms = lease_end(now_ms, claim.lease);
+    match write {
+        Write::Intend(pending) => claim.pending = Some((*pending).clone()),
+        Write::Commit(done) => {
+            claim.next_row = done.next_row;
+            claim.counts = sum(claim, done);
+            claim.bytes += done.bytes;
+            claim.steps += done.steps;
+            claim.pending = None;
+        }
+        Write::Renew | Write::Pause | Write::Finish(_) | Write::Fail(_) => {}
+    }
+}
+
+/// When a lease that begins now ends.
+pub(crate) fn lease_end(now_ms: i64, lease: Duration) -> i64 {
+    now_ms.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Milliseconds that owners have held the object, this one included.
+pub(crate) fn held(claim: &Claim, now_ms: i64) -> u64 {
+    claim.held_before_ms + u64::try_from(now_ms.saturating_sub(claim.claimed_at_ms)).unwrap_or(0)
+}
+
+/// The start of a reason: an item of DynamoDB holds 400 KB, a console far less.
+pub(crate) fn bounded(reason: &str) -> &str {
+    const MAX_REASON_BYTES: usize = 8 * 1024;
+    &reason[..reason.floor_char_boundary(MAX_REASON_BYTES)]
+}
+
+fn sum(claim: &Claim, done: &ChunkDone) -> model::Counts {
+    let mut counts = claim.counts;
+    counts += done.counts;
+    counts
+}
+
+fn lost(claim: &Claim) -> LedgerError {
+    LedgerError::LostClaim {
+        feed: claim.source.clone(),
+        object: claim.object.clone(),
+        owner: claim.owner.clone(),
+    }
+}
+
+fn nothing_pending(claim: &Claim) -> LedgerError {
+    LedgerError::NothingPending { feed: claim.source.clone(), object: claim.object.clone() }
+}
+
+fn other_pending(claim: &Claim, wanted: &Pending, found: &Pending) -> LedgerError {
+    LedgerError::OtherPending {
+        feed: claim.source.clone(),
+        object: claim.object.clone(),
+        wanted: wanted.token.clone(),
+        found: found.token.clone(),
+    }
+}
+
+fn still_pending(claim: &Claim, found: &Pending) -> LedgerError {
+    LedgerError::StillPending {
+        feed: claim.source.clone(),
+        object: claim.object.clone(),
+        pending: found.token.clone(),
+    }
+}

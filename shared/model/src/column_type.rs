@@ -116,7 +116,7 @@ impl ColumnType {
     /// # Errors
     /// [`TypeError`] when the text is no type that Motherlode can write.
     pub fn parse(text: &str) -> Result<Self, TypeError> {
-        let mut parser = Parser { text, rest: text };
+        let mut parser = Parser { text, rest: text, depth: 0 };
         let parsed = parser.column_type()?;
         parser.space();
         if !parser.rest.is_empty() {
@@ -209,13 +209,30 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
+/// Types within types: a real one has a handful, and the parser needs stack for
+/// each.
+const MAX_DEPTH: u8 = 32;
+
 struct Parser<'a> {
     text: &'a str,
     rest: &'a str,
+    depth: u8,
 }
 
 impl<'a> Parser<'a> {
     fn column_type(&mut self) -> Result<ColumnType, TypeError> {
+        if self.depth == MAX_DEPTH {
+            return Err(TypeError::Parameter(format!(
+                "types are nested more than {MAX_DEPTH} deep"
+            )));
+        }
+        self.depth += 1;
+        let parsed = self.one_type();
+        self.depth -= 1;
+        parsed
+    }
+
+    fn one_type(&mut self) -> Result<ColumnType, TypeError> {
         self.space();
         let name = self.word().ok_or_else(|| self.syntax("a type name"))?;
         Ok(match name {
@@ -321,9 +338,8 @@ impl<'a> Parser<'a> {
             let before = self.rest;
             let name = match self.rest.strip_prefix('`') {
                 Some(rest) => {
-                    let end = rest.find('`').ok_or_else(|| self.syntax("a closing backtick"))?;
-                    self.rest = &rest[end + 1..];
-                    rest[..end].to_owned()
+                    self.rest = rest;
+                    self.until('`', "a closing backtick")?
                 }
                 None => self.word().ok_or_else(|| self.syntax("a field"))?.to_owned(),
             };
@@ -368,6 +384,11 @@ impl<'a> Parser<'a> {
                 i16::try_from(value).ok().filter(|v| range.contains(&i64::from(*v))).ok_or_else(
                     || TypeError::Parameter(format!("Enum{bits}: the value {value} does not fit")),
                 )?;
+            if values.iter().any(|(known, number)| *known == name || *number == value) {
+                return Err(TypeError::Parameter(format!(
+                    "Enum{bits}: '{name}' = {value} repeats a name or a value"
+                )));
+            }
             values.push((name, value));
             if !self.take(",") {
                 break;
@@ -389,6 +410,11 @@ impl<'a> Parser<'a> {
 
     fn string(&mut self) -> Result<String, TypeError> {
         self.token("'")?;
+        self.until('\'', "a closing quote")
+    }
+
+    /// The text up to the closing character; a backslash escapes any character.
+    fn until(&mut self, close: char, expected: &'static str) -> Result<String, TypeError> {
         let mut text = String::new();
         let mut chars = self.rest.char_indices();
         while let Some((at, c)) = chars.next() {
@@ -397,14 +423,14 @@ impl<'a> Parser<'a> {
                     Some((_, escaped)) => text.push(escaped),
                     None => break,
                 },
-                '\'' => {
+                c if c == close => {
                     self.rest = &self.rest[at + 1..];
                     return Ok(text);
                 }
                 other => text.push(other),
             }
         }
-        Err(self.syntax("a closing quote"))
+        Err(self.syntax(expected))
     }
 
     fn small(&mut self, expected: &'static str, min: u32, max: u32) -> Result<u8, TypeError> {
@@ -490,6 +516,7 @@ mod tests {
     #[case("Array(Tuple(`a` Int32, `b c` Array(String)))")]
     #[case("Tuple(Int32, Nullable(Float64))")]
     #[case("Map(String, Array(UInt8))")]
+    #[case("Tuple(`a\\`b` Int8, `c\\\\d` Int8)")]
     fn types_survive_a_round_trip(#[case] text: &str) {
         assert_eq!(ColumnType::parse(text).unwrap().to_string(), text);
     }
@@ -505,9 +532,18 @@ mod tests {
     #[case("Nullable(Array(Int8))", "does not exist in ClickHouse")]
     #[case("LowCardinality(UInt8)", "use it for String")]
     #[case("Enum8('a' = 200)", "does not fit")]
+    #[case("Enum8('a' = 1, 'b' = 1)", "repeats a name or a value")]
     fn mistakes_are_named(#[case] text: &str, #[case] message: &str) {
         let error = ColumnType::parse(text).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_not_followed() {
+        let text = format!("{}Int8{}", "Array(".repeat(100_000), ")".repeat(100_000));
+        assert!(
+            ColumnType::parse(&text).unwrap_err().to_string().contains("nested more than 32 deep")
+        );
     }
 
     proptest::proptest! {

@@ -45,7 +45,10 @@ impl Column {
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "must be a path as text, or one of {column: NAME}, {path: PATH}, {capture: NAME}, {constant: VALUE}"
+)]
 pub enum From {
     /// Shorthand for `{path: …}`: a field, or in JSON a dotted path to one.
     Path(String),

@@ -82,6 +82,14 @@ impl SourceDocument {
     }
 
     fn from_value(json: serde_json::Value) -> Result<Self, DocumentError> {
+        if let Some(name @ ("csv" | "json")) =
+            json.get("format").and_then(serde_json::Value::as_str)
+        {
+            let message = format!(
+                "`{name}` has settings: write `format: {{{name}: {{}}}}` to take them all by default"
+            );
+            return Err(DocumentError::Shape(Problem { path: "format".to_owned(), message }));
+        }
         let document: Self = serde_path_to_error::deserialize(json).map_err(|error| {
             let path = match error.path().to_string() {
                 root if root == "." => "document".to_owned(),

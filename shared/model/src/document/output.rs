@@ -1,6 +1,7 @@
 //! What columns come out of the columns and the steps of a document.
 
 use super::load::Problem;
+use super::validate::RESERVED;
 use super::{SourceDocument, Step};
 use crate::ColumnType;
 
@@ -63,6 +64,15 @@ impl SourceDocument {
                     path: "columns".to_owned(),
                     message: format!(
                         "two columns are named `{}`; every name must be its own",
+                        column.name
+                    ),
+                });
+            }
+            if RESERVED.contains(&column.name.as_str()) {
+                problems.push(Problem {
+                    path: "transform".to_owned(),
+                    message: format!(
+                        "a step makes a column `{}`, which is written by the platform",
                         column.name
                     ),
                 });

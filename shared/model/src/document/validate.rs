@@ -5,7 +5,7 @@ use crate::chunk::largest_divisor;
 use crate::{ColumnType, Pattern};
 
 /// Names that the platform gives to provenance columns.
-const RESERVED: &[&str] = &["_object", "_row", "_config_version", "_loaded_at"];
+pub(super) const RESERVED: &[&str] = &["_object", "_row", "_config_version", "_loaded_at"];
 /// Most rows a chunk may hold: a larger block costs the server more than it saves.
 const MAX_ROWS_PER_CHUNK: u64 = 1_048_576;
 /// Chunks above this size must divide into batches of at least this size.
@@ -54,6 +54,17 @@ impl SourceDocument {
         if matching.prefix.is_none() && matching.suffix.is_none() && matching.glob.is_none() {
             found.add("match", "matches every object; give a prefix, a suffix or a glob");
         }
+        let texts = [
+            ("match.bucket", &matching.bucket),
+            ("match.prefix", &matching.prefix),
+            ("match.suffix", &matching.suffix),
+            ("match.glob", &matching.glob),
+        ];
+        for (path, text) in texts {
+            if text.as_deref() == Some("") {
+                found.add(path, "is empty; leave it out or say what it must be");
+            }
+        }
         if let Err(error) = Pattern::new(matching) {
             found.add("match.glob", error.to_string());
         }
@@ -88,6 +99,12 @@ impl SourceDocument {
             let path = |field: &str| format!("columns[{i}]{field}");
             if column.name.is_empty() || column.name.chars().any(char::is_control) {
                 found.add(path(".name"), "is empty or holds control characters");
+            }
+            if self.columns[..i].iter().any(|other| other.name == column.name) {
+                found.add(
+                    path(".name"),
+                    format!("`{}` stands twice; every column needs its own name", column.name),
+                );
             }
             if RESERVED.contains(&column.name.as_str()) {
                 found.add(
@@ -231,6 +248,13 @@ fn check_csv(csv: &Csv, found: &mut Found) {
     }
     if let Some(comment) = &csv.comment {
         one("comment", comment, found);
+    }
+    if csv
+        .comment
+        .as_ref()
+        .is_some_and(|comment| *comment == csv.delimiter || *comment == csv.quote)
+    {
+        found.add("format.csv.comment", "must differ from the delimiter and the quote");
     }
     if csv.quote == csv.delimiter {
         found.add("format.csv.quote", "must differ from the delimiter");

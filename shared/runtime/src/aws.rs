@@ -1,17 +1,41 @@
 //! The clients of AWS: one HTTP client (hyper 1, rustls with ring) for all of
 //! them, and the settings that a stand-in needs.
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedHttpClient};
 use aws_smithy_http_client::tls;
 
 use crate::Environment;
 
 /// Loads the configuration of AWS from the environment.
 pub async fn configuration() -> SdkConfig {
-    let http = aws_smithy_http_client::Builder::new()
+    aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()).load().await
+}
+
+/// The configuration of AWS from variables that are given instead of the
+/// process's own: those of a local stack. What they do not name is looked up as
+/// usual.
+pub async fn configuration_for(environment: &Environment) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+    if let Some(region) = environment.get("AWS_REGION") {
+        loader = loader.region(Region::new(region.to_owned()));
+    }
+    if let Some(endpoint) = environment.get("AWS_ENDPOINT_URL") {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if let (Some(id), Some(secret)) =
+        (environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY"))
+    {
+        let token = environment.get("AWS_SESSION_TOKEN").map(str::to_owned);
+        loader = loader.credentials_provider(Credentials::new(id, secret, token, None, "environment"));
+    }
+    loader.load().await
+}
+
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https();
-    aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await
+        .build_https()
 }
 
 /// The client of S3. `MOTHERLODE_S3_PATH_STYLE=true` is for stand-ins whose

@@ -34,7 +34,7 @@ impl Stack {
     fn up() -> anyhow::Result<Self> {
         // Left over from a run that was killed: its data is nobody's.
         stack(&["down"]).and_then(|mut down| output(&mut down))?;
-        let answer = stack(&["up", "--for-tests", "--json"]).and_then(|mut up| output(&mut up))?;
+        let answer = stack(&["up", "--json"]).and_then(|mut up| output(&mut up))?;
         Ok(Self(serde_json::from_slice(&answer).context("reading what `motherlode stack up --json` says")?))
     }
 
@@ -43,12 +43,12 @@ impl Stack {
         let text = |value: &Value, what: &str| {
             value.as_str().map(str::to_owned).with_context(|| format!("`stack up --json` does not say {what}"))
         };
-        let cluster = &self.0["clusters"][0];
+        let cluster = &self.0["state"]["clusters"][0];
         Ok(vec![
-            ("MOTHERLODE_TEST_AWS", text(&self.0["aws"]["endpoint"], "aws.endpoint")?),
-            ("MOTHERLODE_TEST_CLICKHOUSE", text(&cluster["http"], "clusters[0].http")?),
-            ("MOTHERLODE_TEST_CLICKHOUSE_USER", text(&cluster["user"], "clusters[0].user")?),
-            ("MOTHERLODE_TEST_CLICKHOUSE_PASSWORD", text(&cluster["password"], "clusters[0].password")?),
+            ("MOTHERLODE_TEST_AWS", text(&self.0["state"]["aws"]["endpoint"], "state.aws.endpoint")?),
+            ("MOTHERLODE_TEST_CLICKHOUSE", text(&cluster["http"], "state.clusters[0].http")?),
+            ("MOTHERLODE_TEST_CLICKHOUSE_USER", text(&cluster["user"], "state.clusters[0].user")?),
+            ("MOTHERLODE_TEST_CLICKHOUSE_PASSWORD", text(&cluster["password"], "state.clusters[0].password")?),
         ])
     }
 }

@@ -1,0 +1,33 @@
+//! What the function holds between invocations, checked at cold start.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ingest::Ingest;
+use runtime::Environment;
+
+use crate::queue::Queue;
+
+/// What the function holds between invocations.
+pub struct Context {
+    /// The stages.
+    pub ingest: Ingest,
+    /// The function's own queue; none when it is only invoked directly.
+    pub queue: Option<Queue>,
+    /// Time before Lambda's deadline at which work is given back.
+    pub reserve: Duration,
+}
+
+impl Context {
+    /// Reads the environment and makes the clients.
+    pub async fn new(environment: &Environment) -> anyhow::Result<Self> {
+        let config = runtime::aws::configuration().await;
+        let worker = environment.get("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or("mother");
+        let ingest = Ingest::wire(&config, environment, worker).context("reading the environment")?;
+        let queue = environment
+            .get("MOTHERLODE_QUEUE_URL")
+            .map(|url| Queue { client: runtime::aws::sqs(&config), url: url.to_owned() });
+        let reserve = environment.seconds("MOTHERLODE_DEADLINE_RESERVE_SECONDS", 5)?;
+        Ok(Self { ingest, queue, reserve })
+    }
+}

@@ -1,0 +1,184 @@
+//! One invocation: from messages to objects to a response that names what
+//! failed. One bad object never fails its neighbours.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use ingest::{IngestError, Notice, Outcome};
+use lambda_runtime::LambdaEvent;
+use model::{Disposed as _, Disposition};
+use runtime::{BatchResponse, Deadline, SqsEvent, SqsMessage};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::notification::{Named, objects_of};
+
+/// Messages that are worked on at a time: one decodes while another waits.
+const CONCURRENT: usize = 2;
+
+/// Handles an SQS batch, or a direct invocation `{bucket, key, source?}`.
+pub async fn handle(context: &Context, event: LambdaEvent<Value>) -> Result<Value, lambda_runtime::Error> {
+    let deadline = Deadline::from_lambda(event.context.deadline, context.reserve);
+    if event.payload.get("Records").is_some_and(is_sqs) {
+        let batch: SqsEvent = serde_json::from_value(event.payload)?;
+        return Ok(serde_json::to_value(handle_batch(context, &batch, deadline).await)?);
+    }
+    handle_direct(context, &event.payload.to_string(), deadline).await
+}
+
+/// A direct invocation may also carry an S3 notification, as `cargo lambda
+/// invoke` does with a fixture.
+fn is_sqs(records: &Value) -> bool {
+    records.get(0).is_none_or(|first| first.get("messageId").is_some())
+}
+
+async fn handle_batch(context: &Context, batch: &SqsEvent, deadline: Deadline) -> BatchResponse {
+    let done = futures::stream::iter(&batch.records)
+        .map(|message| async move { (message, handle_message(context, message, deadline).await) })
+        .buffered(CONCURRENT)
+        .collect::<Vec<_>>()
+        .await;
+    let mut response = BatchResponse::default();
+    for (message, verdict) in done {
+        if verdict == Verdict::Delete {
+            continue;
+        }
+        response.fail(&message.message_id);
+        if let (Some(queue), Verdict::Hopeless) = (&context.queue, verdict) {
+            queue.show_now(&message.receipt_handle).await;
+        }
+    }
+    response
+}
+
+/// What becomes of a message; of several objects, the worst counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    /// It is done.
+    Delete,
+    /// Nothing gets better by waiting: on to the dead letters at once.
+    Hopeless,
+    /// It is to be seen again after the queue's visibility timeout.
+    Later,
+}
+
+async fn handle_message(context: &Context, message: &SqsMessage, deadline: Deadline) -> Verdict {
+    let named = match objects_of(&message.body) {
+        Ok(named) => named,
+        Err(error) => {
+            tracing::error!(message_id = message.message_id, error = error.to_string(), "message not understood");
+            return Verdict::Hopeless;
+        }
+    };
+    // A redelivery of an object that has failed only travels on to the dead
+    // letters; a first delivery, a replay among them, tries it again.
+    let is_first = message.receive_count() <= 1;
+    let mut verdict = Verdict::Delete;
+    for object in named {
+        verdict = verdict.max(load(context, &object, is_first, deadline).await);
+    }
+    verdict
+}
+
+async fn load(context: &Context, object: &Named, is_first: bool, deadline: Deadline) -> Verdict {
+    let again = match ingest(context, object, is_first, deadline).await {
+        Ok(Outcome::Loaded(_) | Outcome::AlreadyLoaded(_)) => return Verdict::Delete,
+        Err(error) if error.disposition() == Disposition::Quarantine => return Verdict::Hopeless,
+        Err(_) => return Verdict::Later,
+        Ok(Outcome::Paused(_)) => Duration::ZERO,
+        // Whoever has it may die: somebody looks again when the lease is over.
+        Ok(Outcome::Busy { lease_until_ms }) => {
+            let left = lease_until_ms.saturating_sub(context.ingest.clock.now_ms());
+            Duration::from_millis(u64::try_from(left).unwrap_or(0)) + Duration::from_secs(1)
+        }
+    };
+    match go_on(context, object, again).await {
+        Ok(()) => Verdict::Delete,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "continuation not sent");
+            Verdict::Later
+        }
+    }
+}
+
+async fn handle_direct(context: &Context, payload: &str, deadline: Deadline) -> Result<Value, lambda_runtime::Error> {
+    let mut answers = Vec::new();
+    for object in objects_of(payload)? {
+        answers.push(match ingest(context, &object, true, deadline).await {
+            Ok(Outcome::Loaded(report)) => json!({"state": "loaded", "report": report}),
+            Ok(Outcome::AlreadyLoaded(record)) => json!({"state": "already_loaded", "record": record}),
+            Ok(Outcome::Paused(report)) => {
+                go_on(context, &object, Duration::ZERO).await?;
+                json!({"state": "paused", "report": report})
+            }
+            Ok(Outcome::Busy { lease_until_ms }) => json!({"state": "busy", "lease_until_ms": lease_until_ms}),
+            Err(error) => return Err(error.chain().into()),
+        });
+    }
+    Ok(json!({"objects": answers}))
+}
+
+/// Loads one object; its log line and its metrics are written here.
+async fn ingest(context: &Context, object: &Named, is_first: bool, deadline: Deadline) -> Result<Outcome, IngestError> {
+    let notice = Notice {
+        bucket: object.bucket.clone(),
+        key: object.key.clone(),
+        source: object.source.clone(),
+        retry_failed: is_first,
+    };
+    let outcome = context.ingest.load(&notice, deadline).await;
+    match &outcome {
+        Ok(Outcome::Loaded(report)) => {
+            report.log("loaded");
+            publish(&report.emf(now(context)));
+        }
+        Ok(Outcome::Paused(report)) => report.log("paused"),
+        Ok(Outcome::AlreadyLoaded(record)) => {
+            tracing::info!(state = "already_loaded", source = record.source, object = %record.object, "object");
+        }
+        Ok(Outcome::Busy { lease_until_ms }) => {
+            tracing::info!(state = "busy", bucket = object.bucket, key = object.key, lease_until_ms, "object");
+        }
+        Err(error) => {
+            let disposition = error.disposition();
+            tracing::error!(
+                state = "failed",
+                bucket = object.bucket,
+                key = object.key,
+                ?disposition,
+                error = error.chain(),
+                "object"
+            );
+            publish(&runtime::emf(
+                now(context),
+                &[("Source", object.source.as_deref().unwrap_or("unknown"))],
+                &[runtime::Metric { name: "ObjectsFailed", unit: runtime::Unit::Count, value: 1 }],
+                &[("bucket", object.bucket.clone().into()), ("key", object.key.clone().into())],
+            ));
+        }
+    }
+    outcome
+}
+
+async fn go_on(context: &Context, object: &Named, delay: Duration) -> anyhow::Result<()> {
+    match &context.queue {
+        Some(queue) => queue.go_on(object, delay).await,
+        None => anyhow::bail!(
+            "s3://{}/{} is not complete and MOTHERLODE_QUEUE_URL is not set: invoke again to go on",
+            object.bucket,
+            object.key
+        ),
+    }
+}
+
+fn now(context: &Context) -> u64 {
+    u64::try_from(context.ingest.clock.now_ms()).unwrap_or(0)
+}
+
+/// Writes a line to standard output, where CloudWatch reads metrics from.
+fn publish(record: &str) {
+    let mut out = std::io::stdout().lock();
+    // Without standard output there is nobody to tell.
+    drop(writeln!(out, "{record}"));
+}

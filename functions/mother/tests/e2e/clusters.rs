@@ -1,0 +1,49 @@
+//! A cluster that refuses, and one that is away.
+
+use runtime::Environment;
+use testkit::Setup;
+
+use crate::{connect, document, files};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_and_an_absent_cluster_lose_nothing() {
+    let stack = tokio::task::spawn_blocking(|| testkit::start(&Setup { concurrency: 1, ..Setup::new("mother-faults") }));
+    let stack = stack.await.unwrap().unwrap();
+    let lake = connect(stack.state()).await;
+    let environment = Environment::of(stack.state().environment());
+    let secrets = runtime::aws::secrets(&runtime::aws::configuration_for(&environment).await);
+    let cluster = stack.state().cluster("ingestion").unwrap().clone();
+    let set_password = async |password: &str| {
+        let text = serde_json::json!({"username": cluster.user, "password": password}).to_string();
+        secrets.put_secret_value().secret_id(&cluster.secret).secret_string(text).send().await.unwrap();
+    };
+    lake.register(&document("cls-fault", "{ csv: {} }", "")).await.unwrap();
+
+    set_password("wrong").await;
+    let refused = lake.land("cls-fault", "cls-fault/refused.csv", files::csv(10)).await.unwrap();
+    lake.dead_letter("refused.csv").await.unwrap();
+    let record = lake.ingest.ledger.get(&refused.source, &refused.id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.next_row), (ledger::State::Paused, 0));
+
+    // The right password is taken without a restart.
+    set_password(&cluster.password).await;
+    let taken = lake.land("cls-fault", "cls-fault/taken.csv", files::csv(10)).await.unwrap();
+    lake.done(&taken).await.unwrap();
+
+    lake.control.kill_cluster("ingestion").await.unwrap();
+    let waiting = lake.land("cls-fault", "cls-fault/waiting.csv", files::csv(10)).await.unwrap();
+    lake.until("a try that failed", || async {
+        let record = lake.ingest.ledger.get(&waiting.source, &waiting.id).await?;
+        Ok(record.filter(|record| record.state == ledger::State::Paused))
+    })
+    .await
+    .unwrap();
+    lake.control.start_cluster("ingestion").await.unwrap();
+    lake.done(&waiting).await.unwrap();
+    let counts = "SELECT concat(toString(count()), ' ', toString(uniqExact(_object))) FROM e2e.cls_fault";
+    assert_eq!(lake.scalar(counts).await.unwrap(), "20 2");
+    // A message in the dead letters is replayed once its cause is mended.
+    lake.send(r#"{"bucket":"landing","key":"cls-fault/refused.csv"}"#).await.unwrap();
+    lake.done(&refused).await.unwrap();
+    assert_eq!(lake.scalar(counts).await.unwrap(), "30 3");
+}

@@ -1,0 +1,77 @@
+//! Exactly once: redelivery, a killed function, the deadline.
+
+use futures::future::join_all;
+use serde_json::json;
+use testkit::{Lake, Setup};
+
+use crate::{connect, document, files, shared};
+
+/// Rows, distinct rows, first and last row of a table.
+async fn shape(lake: &Lake, table: &str) -> String {
+    lake.scalar(&format!(
+        "SELECT concat(toString(count()), ' ', toString(uniqExact(_row)), ' ', toString(min(_row)), ' ', \
+         toString(max(_row))) FROM e2e.{table}"
+    ))
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_deliveries_at_once_load_once() {
+    let lake = shared().await;
+    lake.register(&document("dlv-ten", "{ csv: {} }", "write: { rows_per_chunk: 20000 }")).await.unwrap();
+    let landed = lake.land("dlv-ten", "dlv-ten/x.csv.gz", files::gzip(&files::csv(100_000))).await.unwrap();
+    let message = json!({"bucket": "landing", "key": "dlv-ten/x.csv.gz"}).to_string();
+    for sent in join_all((0..10).map(|_| lake.send(&message))).await {
+        sent.unwrap();
+    }
+    let record = lake.done(&landed).await.unwrap();
+    lake.drained().await.unwrap();
+    assert_eq!(shape(&lake, "dlv_ten").await, "100000 100000 0 99999");
+    let after = lake.done(&landed).await.unwrap();
+    assert_eq!(after.counts, record.counts);
+    assert_eq!(after.counts.chunks, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_function_loses_and_duplicates_nothing() {
+    let stack = tokio::task::spawn_blocking(|| testkit::start(&Setup { concurrency: 1, ..Setup::new("mother-kill") }));
+    let stack = stack.await.unwrap().unwrap();
+    let lake = connect(stack.state()).await;
+    lake.register(&document("dlv-kill", "{ csv: {} }", "write: { rows_per_chunk: 50000 }")).await.unwrap();
+    let landed = lake.land("dlv-kill", "dlv-kill/x.csv", files::csv(1_000_000)).await.unwrap();
+    // Twice, each time after some progress has been made.
+    let mut row = 0;
+    for _ in 0..2 {
+        row = lake
+            .until("progress", || async {
+                let record = lake.ingest.ledger.get(&landed.source, &landed.id).await?;
+                Ok(record.map(|record| record.next_row).filter(|next| *next > row))
+            })
+            .await
+            .unwrap();
+        let killed = lake.until("a busy instance", || async { Ok(lake.control.kill_busy("mother").await?) }).await;
+        assert!(killed.unwrap() > 0);
+    }
+    let record = lake.done(&landed).await.unwrap();
+    assert!(record.fence >= 3, "three owners at least: {}", record.fence);
+    assert_eq!(shape(&lake, "dlv_kill").await, "1000000 1000000 0 999999");
+    assert_eq!((record.counts.rows_read, record.counts.chunks), (1_000_000, 20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_goes_on_in_a_new_invocation_at_the_deadline() {
+    let setup = Setup { timeout_seconds: 3, ..Setup::new("mother-deadline") };
+    let stack = tokio::task::spawn_blocking(move || testkit::start(&setup)).await.unwrap().unwrap();
+    let lake = connect(stack.state()).await;
+    lake.register(&document("dlv-deadline", "parquet", "write: { rows_per_chunk: 10000 }")).await.unwrap();
+    let landed = lake.land("dlv-deadline", "dlv-deadline/x.parquet", files::parquet(2_000_000)).await.unwrap();
+    let record = lake.done(&landed).await.unwrap();
+    lake.drained().await.unwrap();
+    assert_eq!(shape(&lake, "dlv_deadline").await, "2000000 2000000 0 1999999");
+    assert_eq!((record.counts.rows_read, record.counts.chunks), (2_000_000, 200));
+    assert!(record.fence >= 2, "one invocation was enough: the test is too small");
+    let status = lake.control.status().await.unwrap();
+    let dead = status.queues.iter().find(|queue| queue.dead_letters).map(|queue| queue.visible);
+    assert_eq!(dead, Some(0), "a long object wears out no tries");
+}

@@ -1,0 +1,153 @@
+//! Why an object was not loaded.
+
+use catalog::CatalogError;
+use decode::DecodeError;
+use ledger::LedgerError;
+use model::{Disposed, Disposition};
+use objects::ObjectError;
+use thiserror::Error;
+use transform::MapError;
+use warehouse::WarehouseError;
+
+/// Why an object was not loaded, with what is to be done about it.
+#[derive(Debug, Error)]
+pub enum IngestError {
+    /// Its source document could not be found.
+    #[error("finding the source of s3://{bucket}/{key}")]
+    Source {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// Why.
+        #[source]
+        cause: CatalogError,
+    },
+    /// Its bytes could not be fetched.
+    #[error("fetching {object}")]
+    Fetch {
+        /// The object.
+        object: String,
+        /// Why.
+        #[source]
+        cause: ObjectError,
+    },
+    /// Its bytes are not what the document says.
+    #[error("decoding {object}")]
+    Decode {
+        /// The object.
+        object: String,
+        /// Why.
+        #[source]
+        cause: DecodeError,
+    },
+    /// Its rows could not be mapped, and the document says that the object fails then.
+    #[error("transforming {object}")]
+    Transform {
+        /// The object.
+        object: String,
+        /// Why.
+        #[source]
+        cause: MapError,
+    },
+    /// Too many of its rows are bad.
+    #[error(
+        "{bad} of {read} rows are bad, {tolerated} are tolerated; the first is row {row}{place}: {reason}"
+    )]
+    TooManyBadRows {
+        /// Bad rows so far.
+        bad: u64,
+        /// Rows read so far.
+        read: u64,
+        /// What the document tolerates, in words.
+        tolerated: String,
+        /// Ordinal of the first bad row of this chunk.
+        row: u64,
+        /// Its column, in words.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Its rows could not be written.
+    #[error("writing {object}")]
+    Write {
+        /// The object.
+        object: String,
+        /// Why.
+        #[source]
+        cause: WarehouseError,
+    },
+    /// The ledger could not be read or written.
+    #[error("keeping the ledger of {object}")]
+    Ledger {
+        /// The object.
+        object: String,
+        /// Why.
+        #[source]
+        cause: LedgerError,
+    },
+    /// The ledger says that this delivery's object failed before.
+    #[error("{object} failed before: {reason}")]
+    FailedBefore {
+        /// The object.
+        object: String,
+        /// Why it failed.
+        reason: String,
+    },
+    /// One chunk does not fit into the time of one invocation.
+    #[error(
+        "{object}: no chunk could be finished from row {row} on within one invocation; \
+         lower write.rows_per_chunk or raise the function's timeout"
+    )]
+    NoProgress {
+        /// The object.
+        object: String,
+        /// The row at which the object stands.
+        row: u64,
+    },
+    /// The thread that decodes ended without a word.
+    #[error("the decoding thread of {object} ended early: {reason}")]
+    Thread {
+        /// The object.
+        object: String,
+        /// What is known.
+        reason: String,
+    },
+}
+
+impl Disposed for IngestError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Source { cause, .. } => cause.disposition(),
+            Self::Fetch { cause, .. } => cause.disposition(),
+            Self::Decode { cause, .. } => cause.disposition(),
+            Self::Transform { cause, .. } => cause.disposition(),
+            Self::Write { cause, .. } => cause.disposition(),
+            Self::Ledger { cause, .. } => cause.disposition(),
+            Self::TooManyBadRows { .. } | Self::FailedBefore { .. } => Disposition::Quarantine,
+            Self::NoProgress { .. } => Disposition::Fatal,
+            Self::Thread { .. } => Disposition::Retry,
+        }
+    }
+}
+
+impl IngestError {
+    /// The error and its causes in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
+    /// Whether another worker has taken the object over.
+    #[must_use]
+    pub fn is_lost_claim(&self) -> bool {
+        matches!(self, Self::Ledger { cause: LedgerError::LostClaim { .. }, .. })
+    }
+}

@@ -1,0 +1,417 @@
+//! The whole way of one object, on one screen: [`Ingest::load`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use catalog::{Catalog, Registered};
+use ledger::{ChunkDone, Claim, ClaimOutcome, ClaimRequest, Ledger, Pending, StepMillis, Totals};
+use model::document::SourceDocument;
+use model::{Captures, ChunkPlan, Clock, Disposed, Disposition, Pattern, Token};
+use objects::{ObjectInfo, ObjectReader};
+use runtime::Deadline;
+use warehouse::Warehouse;
+
+use crate::IngestError;
+use crate::chunk::ChunkWriter;
+use crate::destination::{cluster_of, table_name, table_spec};
+use crate::reader::{ReadPlan, ReadyBatch, Reader};
+use crate::report::{Report, Stage, Stopwatches};
+
+/// What a notification says about an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The bucket.
+    pub bucket: String,
+    /// The key, decoded.
+    pub key: String,
+    /// The source, when the caller names it; found by `match` otherwise.
+    pub source: Option<String>,
+    /// Whether an object that failed before is tried again: so for a first
+    /// delivery, not for the redeliveries on the way to the dead letters.
+    pub retry_failed: bool,
+}
+
+/// What became of a notice.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Every row of the object is accounted for.
+    Loaded(Report),
+    /// It was loaded before; nothing was done.
+    AlreadyLoaded(Box<ledger::Record>),
+    /// The deadline came: progress is kept, a new invocation goes on.
+    Paused(Report),
+    /// Another worker has it: look again when its lease is over.
+    Busy {
+        /// Milliseconds since 1970.
+        lease_until_ms: i64,
+    },
+}
+
+/// How objects are loaded.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long a claim holds without a sign of life of its owner.
+    pub lease: Duration,
+    /// Prefix of the owner's name in the ledger, such as the function's log stream.
+    pub worker: String,
+}
+
+/// The stages, joined.
+pub struct Ingest {
+    /// Where bytes come from.
+    pub objects: Arc<dyn ObjectReader>,
+    /// Which source an object belongs to.
+    pub catalog: Arc<dyn Catalog>,
+    /// What has been loaded.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where rows go.
+    pub warehouse: Arc<dyn Warehouse>,
+    /// What time it is.
+    pub clock: Clock,
+    /// How objects are loaded.
+    pub settings: Settings,
+}
+
+/// An object whose claim this worker holds.
+struct Loading {
+    object: ObjectInfo,
+    source: Arc<Registered>,
+    captures: Captures,
+    stopwatches: Stopwatches,
+    started: Instant,
+    deadline: Deadline,
+    /// Row at which this invocation began.
+    from_row: u64,
+}
+
+/// How far the load of an object came in this invocation.
+enum Progress {
+    Complete,
+    Deadline,
+}
+
+impl Ingest {
+    /// Loads one object: fetch, decode, transform, write, commit.
+    ///
+    /// # Errors
+    /// [`IngestError`]; its disposition says what is to be done about it.
+    pub async fn load(&self, notice: &Notice, deadline: Deadline) -> Result<Outcome, IngestError> {
+        let (source, captures) = self.find_source(notice).await?;
+        let object = self.find_object(notice).await?;
+        let mut claim = match self.claim(&source, &object, notice).await? {
+            ClaimOutcome::Claimed(claim) => claim,
+            ClaimOutcome::Done(record) => return Ok(Outcome::AlreadyLoaded(Box::new(record))),
+            ClaimOutcome::Busy { lease_until_ms } => return Ok(Outcome::Busy { lease_until_ms }),
+            ClaimOutcome::Failed(record) => {
+                let reason = record.reason.unwrap_or_default();
+                return Err(IngestError::FailedBefore { object: object.id.to_string(), reason });
+            }
+        };
+        let mut loading = Loading {
+            object,
+            source,
+            captures,
+            stopwatches: Stopwatches::default(),
+            started: Instant::now(),
+            deadline,
+            from_row: claim.next_row,
+        };
+        let progress = self.load_claimed(&mut loading, &mut claim).await;
+        self.settle(&loading, claim, progress).await
+    }
+
+    async fn find_source(&self, notice: &Notice) -> Result<(Arc<Registered>, Captures), IngestError> {
+        let failed = |cause| IngestError::Source {
+            bucket: notice.bucket.clone(),
+            key: notice.key.clone(),
+            cause,
+        };
+        let snapshot = self.catalog.snapshot().await.map_err(failed)?;
+        match &notice.source {
+            None => snapshot.route(&notice.bucket, &notice.key).map_err(failed),
+            Some(name) => {
+                let source = self.catalog.get(name, None).await.map_err(failed)?;
+                let captures = captures_of(&source.document, notice).unwrap_or_default();
+                Ok((source, captures))
+            }
+        }
+    }
+
+    async fn find_object(&self, notice: &Notice) -> Result<ObjectInfo, IngestError> {
+        self.objects.head(&notice.bucket, &notice.key).await.map_err(|cause| IngestError::Fetch {
+            object: format!("s3://{}/{}", notice.bucket, notice.key),
+            cause,
+        })
+    }
+
+    async fn claim(
+        &self,
+        source: &Registered,
+        object: &ObjectInfo,
+        notice: &Notice,
+    ) -> Result<ClaimOutcome, IngestError> {
+        let request = ClaimRequest {
+            source: source.document.source.clone(),
+            object: object.id.clone(),
+            config_version: source.config_version,
+            owner: format!("{}/{}", self.settings.worker, uuid::Uuid::new_v4()),
+            lease: self.settings.lease,
+            retry_failed: notice.retry_failed,
+        };
+        let claimed = self.ledger.claim(&request).await;
+        claimed.map_err(|cause| IngestError::Ledger { object: object.id.to_string(), cause })
+    }
+
+    /// Loads from the claim's progress on, again after errors that can pass.
+    async fn load_claimed(
+        &self,
+        loading: &mut Loading,
+        claim: &mut Claim,
+    ) -> Result<Progress, IngestError> {
+        if claim.config_version != loading.source.config_version {
+            self.thaw(loading, claim).await?;
+        }
+        let retries = loading.source.document.errors.retries;
+        let mut attempt = 0;
+        loop {
+            let error = match self.load_from(loading, claim).await {
+                Ok(progress) => return Ok(progress),
+                Err(error) => error,
+            };
+            attempt += 1;
+            let wait = backoff(attempt);
+            if error.is_lost_claim()
+                || error.disposition() != Disposition::Retry
+                || attempt >= retries
+                || loading.deadline.is_within(wait * 4)
+            {
+                return Err(error);
+            }
+            tracing::warn!(object = %loading.object.id, attempt, error = error.chain(), "trying again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Takes the version of the document that the first claim froze.
+    async fn thaw(&self, loading: &mut Loading, claim: &Claim) -> Result<(), IngestError> {
+        let (bucket, key) = (loading.object.id.bucket.clone(), loading.object.id.key.clone());
+        let frozen = self.catalog.get(&claim.source, Some(claim.config_version)).await;
+        loading.source = frozen.map_err(|cause| IngestError::Source {
+            bucket: bucket.clone(),
+            key: key.clone(),
+            cause,
+        })?;
+        let notice = Notice { bucket, key, source: None, retry_failed: false };
+        loading.captures = captures_of(&loading.source.document, &notice).unwrap_or_default();
+        Ok(())
+    }
+
+    async fn load_from(
+        &self,
+        loading: &Loading,
+        claim: &mut Claim,
+    ) -> Result<Progress, IngestError> {
+        let document = &loading.source.document;
+        let cluster = cluster_of(document, claim);
+        let table = table_spec(document);
+        let prepared = self.warehouse.prepare(&cluster, &table);
+        loading.stopwatches.time(Stage::Write, prepared).await.map_err(|cause| {
+            IngestError::Write { object: loading.object.id.to_string(), cause }
+        })?;
+        let loaded_at_ms = self.clock.now_ms();
+        let mut reader = Reader::start(ReadPlan {
+            objects: self.objects.clone(),
+            object: loading.object.clone(),
+            document: Arc::new(document.clone()),
+            config_version: claim.config_version,
+            captures: loading.captures.clone(),
+            from_row: claim.next_row,
+            loaded_at_ms,
+            stopwatches: loading.stopwatches.clone(),
+        })?;
+        let mut noted = StepMillis::default();
+        let mut longest = Duration::ZERO;
+        let Some(mut next) = self.within(loading, claim, reader.next()).await? else {
+            return Ok(Progress::Deadline);
+        };
+        while let Some(first) = next {
+            let began = Instant::now();
+            if loading.deadline.is_within(longest.mul_f32(1.25)) {
+                return Ok(Progress::Deadline);
+            }
+            let pending = self.intend(loading, claim, &first, &cluster).await?;
+            let writer = ChunkWriter {
+                warehouse: &self.warehouse,
+                document,
+                config_version: claim.config_version,
+                object: &loading.object.id,
+                cluster: &cluster,
+                bounds: pending.bounds,
+                token: &pending.token,
+                loaded_at_ms,
+                before: claim.counts,
+                stopwatches: &loading.stopwatches,
+            };
+            let written = self.within(loading, claim, writer.write(first, &mut reader)).await?;
+            let Some((counts, next_row, following)) = written else { return Ok(Progress::Deadline) };
+            let steps = since(loading, &mut noted);
+            let done = ChunkDone { next_row, counts, bytes: 0, steps };
+            let committed = loading.stopwatches.time(Stage::Commit, self.ledger.commit(claim, done));
+            committed.await.map_err(|cause| ledger_error(loading, cause))?;
+            longest = longest.max(began.elapsed());
+            next = following;
+        }
+        Ok(Progress::Complete)
+    }
+
+    /// Notes the chunk before it is sent. A pending chunk of a former owner is
+    /// the same one: its bounds and its token follow from the same claim.
+    async fn intend(
+        &self,
+        loading: &Loading,
+        claim: &mut Claim,
+        first: &ReadyBatch,
+        cluster: &str,
+    ) -> Result<Pending, IngestError> {
+        let plan = ChunkPlan { rows_per_chunk: loading.source.document.write.rows_per_chunk };
+        let mut bounds = plan.chunk_of(first.rows.start);
+        bounds.start = claim.next_row;
+        let token =
+            Token::of_chunk(&claim.source, &loading.object.id, claim.config_version, &bounds);
+        let pending = Pending { bounds, token, cluster: cluster.to_owned() };
+        let intended =
+            loading.stopwatches.time(Stage::Commit, self.ledger.intend(claim, pending.clone()));
+        intended.await.map_err(|cause| ledger_error(loading, cause))?;
+        Ok(pending)
+    }
+
+    /// Does a piece of work while the lease is renewed; nothing when the
+    /// deadline comes first. Work that is left in the middle is aborted.
+    async fn within<T>(
+        &self,
+        loading: &Loading,
+        claim: &mut Claim,
+        work: impl Future<Output = Result<T, IngestError>>,
+    ) -> Result<Option<T>, IngestError> {
+        let mut work = std::pin::pin!(work);
+        let mut beat = tokio::time::interval(self.settings.lease / 3);
+        beat.reset();
+        let deadline = tokio::time::sleep(loading.deadline.left());
+        let mut deadline = std::pin::pin!(deadline);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done.map(Some),
+                () = &mut deadline => return Ok(None),
+                _ = beat.tick() => match self.ledger.renew(claim).await {
+                    Ok(()) => {}
+                    Err(cause @ ledger::LedgerError::LostClaim { .. }) => return Err(ledger_error(loading, cause)),
+                    // The lease holds for two more beats.
+                    Err(error) => tracing::warn!(object = %loading.object.id, %error, "the lease was not renewed"),
+                },
+            }
+        }
+    }
+
+    /// Hands the claim back, whatever happened.
+    async fn settle(
+        &self,
+        loading: &Loading,
+        claim: Claim,
+        progress: Result<Progress, IngestError>,
+    ) -> Result<Outcome, IngestError> {
+        let mut report = report(loading, &claim);
+        match progress {
+            Ok(Progress::Complete) => {
+                let totals = Totals {
+                    cluster: report.cluster.clone(),
+                    table: report.table.clone(),
+                    bytes: loading.object.size,
+                    steps: StepMillis::default(),
+                };
+                let finished = self.ledger.finish(claim, totals);
+                let finished = loading.stopwatches.time(Stage::Commit, finished).await;
+                report.counts = finished.map_err(|cause| ledger_error(loading, cause))?.counts;
+                Ok(Outcome::Loaded(report))
+            }
+            Ok(Progress::Deadline) => {
+                let row = claim.next_row;
+                self.pause(loading, claim).await?;
+                if row > loading.from_row {
+                    Ok(Outcome::Paused(report))
+                } else {
+                    Err(IngestError::NoProgress { object: loading.object.id.to_string(), row })
+                }
+            }
+            Err(error) if error.is_lost_claim() => {
+                tracing::warn!(object = %loading.object.id, "another worker has taken the object over");
+                Ok(Outcome::Busy { lease_until_ms: self.clock.now_ms() })
+            }
+            Err(error) if error.disposition() == Disposition::Quarantine => {
+                let failed = self.ledger.fail(claim, &error.chain()).await;
+                failed.map_err(|cause| ledger_error(loading, cause))?;
+                Err(error)
+            }
+            Err(error) => {
+                self.pause(loading, claim).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn pause(&self, loading: &Loading, claim: Claim) -> Result<(), IngestError> {
+        self.ledger.pause(claim).await.map_err(|cause| ledger_error(loading, cause))
+    }
+}
+
+fn report(loading: &Loading, claim: &Claim) -> Report {
+    let document = &loading.source.document;
+    Report {
+        source: claim.source.clone(),
+        object: loading.object.id.to_string(),
+        format: document.format.name().to_owned(),
+        table: table_name(document),
+        cluster: cluster_of(document, claim),
+        config_version: claim.config_version,
+        counts: claim.counts,
+        bytes: loading.object.size,
+        steps: loading.stopwatches.read(),
+        elapsed_ms: u64::try_from(loading.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Milliseconds since the last call.
+fn since(loading: &Loading, noted: &mut StepMillis) -> StepMillis {
+    let now = loading.stopwatches.read();
+    let now = StepMillis {
+        fetch: now.fetch_ms,
+        decode: now.decode_ms,
+        transform: now.transform_ms,
+        write: now.write_ms,
+        commit: now.commit_ms,
+    };
+    let before = std::mem::replace(noted, now);
+    StepMillis {
+        fetch: now.fetch.saturating_sub(before.fetch),
+        decode: now.decode.saturating_sub(before.decode),
+        transform: now.transform.saturating_sub(before.transform),
+        write: now.write.saturating_sub(before.write),
+        commit: now.commit.saturating_sub(before.commit),
+    }
+}
+
+fn captures_of(document: &SourceDocument, notice: &Notice) -> Option<Captures> {
+    Pattern::new(&document.matching).ok()?.matches(&notice.bucket, &notice.key)
+}
+
+fn ledger_error(loading: &Loading, cause: ledger::LedgerError) -> IngestError {
+    IngestError::Ledger { object: loading.object.id.to_string(), cause }
+}
+
+/// 200 ms, doubled with each attempt, up to 5 s, plus up to half of it by
+/// chance: workers that failed together do not come back together.
+fn backoff(attempt: u32) -> Duration {
+    let base = Duration::from_millis(200).saturating_mul(1 << attempt.min(5)).min(Duration::from_secs(5));
+    let chance = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
+    base.mul_f64(1.0 + chance / 2.0)
+}

@@ -1,0 +1,226 @@
+//! Decode and transform, on a thread of their own, ahead of the writer.
+//!
+//! The thread hands over finished batches through a short bounded channel: that
+//! bounds memory, and overlaps decoding with sending.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use decode::{FieldOrigin, FieldRequest, Input, Limits, Request};
+use model::document::{FromSpec, SourceDocument};
+use model::{BatchPlan, Captures, Counts, RejectedRow};
+use objects::{ObjectInfo, ObjectReader};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use transform::{Mapper, Provenance};
+
+use crate::IngestError;
+use crate::fetch::{FetchFailure, ObjectRanges, ObjectStream};
+use crate::report::{Stage, Stopwatches};
+
+/// Batches that may wait for the writer.
+const BATCHES_AHEAD: usize = 2;
+
+/// A batch that is ready to be written.
+pub(crate) struct ReadyBatch {
+    /// Source rows that it covers, rejected and filtered ones included.
+    pub(crate) rows: Range<u64>,
+    /// The rows to insert; it may have none.
+    pub(crate) batch: RecordBatch,
+    /// What became of the source rows; `rows_inserted` is the batch's length.
+    pub(crate) counts: Counts,
+    /// The rows for the quarantine.
+    pub(crate) rejected: Vec<RejectedRow>,
+}
+
+/// What is read, and how.
+pub(crate) struct ReadPlan {
+    pub(crate) objects: Arc<dyn ObjectReader>,
+    pub(crate) object: ObjectInfo,
+    pub(crate) document: Arc<SourceDocument>,
+    pub(crate) config_version: u64,
+    pub(crate) captures: Captures,
+    pub(crate) from_row: u64,
+    pub(crate) loaded_at_ms: i64,
+    pub(crate) stopwatches: Stopwatches,
+}
+
+/// The batches of one object from a row on.
+pub(crate) struct Reader {
+    batches: mpsc::Receiver<Result<ReadyBatch, IngestError>>,
+    schema: SchemaRef,
+    thread: tokio::task::JoinHandle<()>,
+    name: String,
+    ended: bool,
+}
+
+impl Reader {
+    /// Plans the mapping and starts the thread. Must be called within the
+    /// runtime.
+    pub(crate) fn start(plan: ReadPlan) -> Result<Self, IngestError> {
+        let name = plan.object.id.to_string();
+        let mapper = Mapper::new(&plan.document, &plan.captures)
+            .map_err(|cause| IngestError::Transform { object: name.clone(), cause })?;
+        let provenance = plan.document.table.provenance.then(|| Provenance {
+            object: name.clone(),
+            config_version: plan.config_version,
+            loaded_at_ms: plan.loaded_at_ms,
+        });
+        let schema = match &provenance {
+            None => mapper.schema(),
+            Some(provenance) => provenance
+                .append(RecordBatch::new_empty(mapper.schema()), &[])
+                .map_err(|cause| IngestError::Transform { object: name.clone(), cause })?
+                .schema(),
+        };
+        let failed = FetchFailure::default();
+        let request = request(&plan, &mapper);
+        let input = input(&plan, &failed);
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        let work = Work { name: name.clone(), mapper, provenance, failed, stopwatches: plan.stopwatches };
+        let thread = tokio::task::spawn_blocking(move || {
+            if let Err(error) = work.run(input, request, &sender) {
+                // The writer may have gone: nobody is left to tell.
+                drop(sender.blocking_send(Err(error)));
+            }
+        });
+        Ok(Self { batches, schema, thread, name, ended: false })
+    }
+
+    /// Schema of all batches.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// The next batch, or nothing at the end of the object.
+    pub(crate) async fn next(&mut self) -> Result<Option<ReadyBatch>, IngestError> {
+        if self.ended {
+            return Ok(None);
+        }
+        match self.batches.recv().await {
+            Some(batch) => batch.map(Some),
+            None => {
+                self.ended = true;
+                // A thread that panicked has sent no error: an end that is not
+                // one must not pass for the end of the object.
+                (&mut self.thread).await.map(|()| None).map_err(|error| IngestError::Thread {
+                    object: self.name.clone(),
+                    reason: error.to_string(),
+                })
+            }
+        }
+    }
+}
+
+fn request(plan: &ReadPlan, mapper: &Mapper) -> Request {
+    let fields = mapper.fields().iter().map(|field| FieldRequest {
+        origin: match &field.origin {
+            FromSpec::Path(path) => FieldOrigin::Path(path.split('.').map(str::to_owned).collect()),
+            FromSpec::Column(name) | FromSpec::Capture(name) => FieldOrigin::Column(name.clone()),
+            FromSpec::Constant(_) => FieldOrigin::Column(field.column.clone()),
+        },
+        empty_is_text: field.empty_is_text,
+        required_by: field.column.clone(),
+    });
+    Request {
+        format: plan.document.format.clone(),
+        compression: plan.document.compression,
+        name: plan.object.id.key.clone(),
+        fields: fields.collect(),
+        drift: plan.document.drift,
+        plan: BatchPlan::for_chunks(plan.document.write.rows_per_chunk),
+        start_row: plan.from_row,
+        limits: Limits::default(),
+    }
+}
+
+fn input(plan: &ReadPlan, failed: &FetchFailure) -> Input {
+    if decode::needs_ranges(&plan.document.format) {
+        Input::Ranges(Arc::new(ObjectRanges {
+            objects: plan.objects.clone(),
+            id: plan.object.id.clone(),
+            size: plan.object.size,
+            runtime: Handle::current(),
+            failed: failed.clone(),
+            stopwatches: plan.stopwatches.clone(),
+        }))
+    } else {
+        Input::Stream(Box::new(ObjectStream::start(
+            plan.objects.clone(),
+            plan.object.id.clone(),
+            failed.clone(),
+            plan.stopwatches.clone(),
+        )))
+    }
+}
+
+/// What the thread holds.
+struct Work {
+    name: String,
+    mapper: Mapper,
+    provenance: Option<Provenance>,
+    failed: FetchFailure,
+    stopwatches: Stopwatches,
+}
+
+impl Work {
+    fn run(
+        &self,
+        input: Input,
+        request: Request,
+        sender: &mpsc::Sender<Result<ReadyBatch, IngestError>>,
+    ) -> Result<(), IngestError> {
+        let start = Instant::now();
+        let mut decoder = decode::open(input, request).map_err(|cause| self.undecodable(cause))?;
+        self.stopwatches.add(Stage::Decode, start.elapsed());
+        loop {
+            let start = Instant::now();
+            let decoded = decoder.next_batch().map_err(|cause| self.undecodable(cause))?;
+            self.stopwatches.add(Stage::Decode, start.elapsed());
+            let Some(decoded) = decoded else { return Ok(()) };
+            let start = Instant::now();
+            let ready = self.map(decoded)?;
+            self.stopwatches.add(Stage::Transform, start.elapsed());
+            if sender.blocking_send(Ok(ready)).is_err() {
+                // The writer gave up; it knows why.
+                return Ok(());
+            }
+        }
+    }
+
+    fn map(&self, decoded: decode::DecodedBatch) -> Result<ReadyBatch, IngestError> {
+        let failed = |cause| IngestError::Transform { object: self.name.clone(), cause };
+        let raw = |row| decoded.raw.get(row);
+        let mapped =
+            self.mapper.apply(&decoded.batch, &decoded.row_numbers, &raw).map_err(failed)?;
+        let batch = match &self.provenance {
+            None => mapped.batch,
+            Some(provenance) => provenance.append(mapped.batch, &mapped.source_rows).map_err(failed)?,
+        };
+        let mut rejected = decoded.rejected;
+        rejected.extend(mapped.rejected);
+        rejected.sort_by_key(|row| row.row);
+        let counts = Counts {
+            rows_read: decoded.rows.end - decoded.rows.start,
+            rows_written: mapped.written,
+            rows_filtered: mapped.filtered,
+            rows_quarantined: rejected.len() as u64,
+            rows_inserted: batch.num_rows() as u64,
+            chunks: 0,
+        };
+        Ok(ReadyBatch { rows: decoded.rows, batch, counts, rejected })
+    }
+
+    /// A fetch that failed reaches the decoder as an `io::Error`; what it was
+    /// is kept aside.
+    fn undecodable(&self, cause: decode::DecodeError) -> IngestError {
+        let object = self.name.clone();
+        match self.failed.take() {
+            Some(cause) => IngestError::Fetch { object, cause },
+            None => IngestError::Decode { object, cause },
+        }
+    }
+}

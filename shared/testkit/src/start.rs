@@ -1,0 +1,90 @@
+//! Stacks of child processes for tests.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use devstack::{AttachedStack, BucketOptions, ClusterOptions, FunctionOptions, Options, Program, QueueOptions};
+
+/// How a test's stack differs from the usual one.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Name of the stack; one name, one stack at a time.
+    pub name: &'static str,
+    /// Names of the clusters, each its own role.
+    pub clusters: &'static [&'static str],
+    /// Seconds that one invocation of the function may take.
+    pub timeout_seconds: u32,
+    /// Seconds until a message that failed is seen again.
+    pub visibility_timeout_s: u32,
+    /// Instances of the function.
+    pub concurrency: usize,
+    /// Variables of the function beside the stack's own.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Setup {
+    /// One cluster, two instances, short times: failures come quickly.
+    #[must_use]
+    pub fn new(name: &'static str) -> Self {
+        let env = [("MOTHERLODE_LEASE_SECONDS", "6"), ("MOTHERLODE_DEADLINE_RESERVE_SECONDS", "1")];
+        Self {
+            name,
+            clusters: &["ingestion"],
+            timeout_seconds: 60,
+            visibility_timeout_s: 5,
+            concurrency: 2,
+            env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        }
+    }
+}
+
+/// The folder of the built programs: tests lie one folder below it.
+///
+/// # Errors
+/// When the running program has no such folder.
+pub fn programs() -> anyhow::Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    let folder = this.ancestors().nth(2).context("a test lies in target/PROFILE/deps")?;
+    Ok(folder.to_owned())
+}
+
+/// Starts a stack that ends with this process.
+///
+/// # Errors
+/// When a part is missing or does not start; a test then fails, it is not
+/// skipped.
+pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
+    let programs = programs()?;
+    let mut mother = FunctionOptions::new("mother", programs.join("mother"));
+    mother.timeout_seconds = setup.timeout_seconds;
+    mother.concurrency = setup.concurrency;
+    mother.env.clone_from(&setup.env);
+    mother.queue = Some(QueueOptions {
+        visibility_timeout_s: setup.visibility_timeout_s,
+        max_receive_count: 3,
+        ..QueueOptions::default()
+    });
+    let cluster = |name: &&str| ClusterOptions { name: (*name).to_owned(), role: "ingestion".to_owned() };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the workspace's folder")?;
+    let program = programs.join("motherlode");
+    anyhow::ensure!(program.is_file(), "{} is not built: run `cargo xtask test`", program.display());
+    let defaults = Options::default();
+    let options = Options {
+        name: setup.name.to_owned(),
+        root: root.join(".motherlode"),
+        program: Program { path: program, ..defaults.program.clone() },
+        launcher: Some(programs.join("launcher")),
+        clusters: setup.clusters.iter().map(cluster).collect(),
+        buckets: vec![BucketOptions { name: "landing".to_owned(), notify: Some("mother".to_owned()) }],
+        functions: vec![mother],
+        ..defaults
+    };
+    // A thread and a runtime of its own: the stack outlives the test that
+    // happens to start it.
+    let started = std::thread::spawn(move || -> anyhow::Result<AttachedStack> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(AttachedStack::start(&options, &|_| ()))?)
+    });
+    started.join().map_err(|_| anyhow::anyhow!("starting the stack panicked"))?
+}

@@ -35,10 +35,16 @@ pub(crate) trait Segments: Send + Sync {
 }
 
 /// The part of an object of `size` bytes that a range names, as S3 cuts it.
-pub(crate) fn clip(id: &ObjectId, range: Option<Range<u64>>, size: u64) -> Result<Range<u64>, ObjectError> {
+pub(crate) fn clip(
+    id: &ObjectId,
+    range: Option<Range<u64>>,
+    size: u64,
+) -> Result<Range<u64>, ObjectError> {
     match range {
         None => Ok(0..size),
-        Some(range) if range.start >= size => Err(ObjectError::OutOfRange { object: id.clone(), start: range.start }),
+        Some(range) if range.start >= size => {
+            Err(ObjectError::OutOfRange { object: id.clone(), start: range.start })
+        }
         Some(range) => Ok(range.start..range.end.min(size)),
     }
 }
@@ -53,7 +59,10 @@ pub struct Body {
 
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Body").field("id", &self.id).field("left", &self.segment.range).finish_non_exhaustive()
+        f.debug_struct("Body")
+            .field("id", &self.id)
+            .field("left", &self.segment.range)
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,9 +75,10 @@ impl Body {
     ) -> Result<Self, ObjectError> {
         let segment = match range {
             // No store can be asked for no bytes.
-            Some(range) if range.is_empty() => {
-                Segment { range: range.start..range.start, stream: futures::stream::empty().boxed() }
-            }
+            Some(range) if range.is_empty() => Segment {
+                range: range.start..range.start,
+                stream: futures::stream::empty().boxed(),
+            },
             range => store.open(id, range).await?,
         };
         Ok(Self { store, id: id.clone(), segment, resumes: 0 })
@@ -124,7 +134,9 @@ impl Body {
 
     /// Notes that bytes were delivered; more than were promised is as bad as fewer.
     fn accept(&mut self, length: usize) -> Result<(), Cause> {
-        let start = u64::try_from(length).ok().and_then(|length| self.segment.range.start.checked_add(length));
+        let start = u64::try_from(length)
+            .ok()
+            .and_then(|length| self.segment.range.start.checked_add(length));
         match start {
             Some(start) if start <= self.segment.range.end => {
                 self.segment.range.start = start;
@@ -138,7 +150,12 @@ impl Body {
     async fn resume(&mut self, cause: Cause) -> Result<(), ObjectError> {
         let Range { start: at, end } = self.segment.range;
         if self.resumes == RESUMES {
-            return Err(ObjectError::Cut { object: self.id.clone(), at, resumes: self.resumes, source: cause });
+            return Err(ObjectError::Cut {
+                object: self.id.clone(),
+                at,
+                resumes: self.resumes,
+                source: cause,
+            });
         }
         self.resumes += 1;
         tracing::debug!(object = %self.id, at, resume = self.resumes, %cause, "body was cut");
@@ -152,7 +169,9 @@ impl Body {
             return Ok(());
         }
         let got = std::mem::replace(&mut self.segment.range, at..end);
-        let source = format!("bytes {at}..{end} were asked for, {}..{} were answered", got.start, got.end).into();
+        let source =
+            format!("bytes {at}..{end} were asked for, {}..{} were answered", got.start, got.end)
+                .into();
         Err(ObjectError::Cut { object: self.id.clone(), at, resumes: self.resumes, source })
     }
 }

@@ -10,7 +10,9 @@ pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Error)]
 pub enum ObjectError {
     /// The key holds another version by now.
-    #[error("{object} was overwritten while it was waiting or being read: the new version brings its own event")]
+    #[error(
+        "{object} was overwritten while it was waiting or being read: the new version brings its own event"
+    )]
     Changed {
         /// The version that was asked for.
         object: ObjectId,

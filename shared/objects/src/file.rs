@@ -42,7 +42,8 @@ impl FileObjects {
 #[async_trait]
 impl ObjectReader for FileObjects {
     async fn head(&self, bucket: &str, key: &str) -> Result<ObjectInfo, ObjectError> {
-        let seen = self.files.look(key).await.map_err(|error| file_error("looking up", key, error))?;
+        let seen =
+            self.files.look(key).await.map_err(|error| file_error("looking up", key, error))?;
         let id = ObjectId { bucket: bucket.to_owned(), key: key.to_owned(), etag: seen.etag };
         Ok(ObjectInfo { id, size: seen.size })
     }
@@ -72,7 +73,10 @@ impl Files {
         let path = PathBuf::from(key);
         let metadata = tokio::fs::metadata(&path).await?;
         if metadata.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder; name its files"));
+            return Err(io::Error::new(
+                io::ErrorKind::IsADirectory,
+                "it is a folder; name its files",
+            ));
         }
         let (size, modified) = (metadata.len(), metadata.modified().ok());
         if let Some(seen) = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&path)
@@ -82,7 +86,9 @@ impl Files {
             return Ok(seen.clone());
         }
         let hashed = path.clone();
-        let etag = tokio::task::spawn_blocking(move || hash(&hashed)).await.map_err(io::Error::other)??;
+        let etag = tokio::task::spawn_blocking(move || hash(&hashed))
+            .await
+            .map_err(io::Error::other)??;
         let seen = Seen { size, modified, etag };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(path, seen.clone());
         Ok(seen)
@@ -133,10 +139,15 @@ fn hash(path: &Path) -> io::Result<String> {
 fn file_error(what: &'static str, key: &str, error: io::Error) -> ObjectError {
     let (bucket, key) = (LOCAL_BUCKET.to_owned(), key.to_owned());
     match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => ObjectError::Missing { bucket, key },
-        io::ErrorKind::PermissionDenied => {
-            ObjectError::Denied { bucket, key, permission: "read permission", reason: error.to_string() }
+        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => {
+            ObjectError::Missing { bucket, key }
         }
+        io::ErrorKind::PermissionDenied => ObjectError::Denied {
+            bucket,
+            key,
+            permission: "read permission",
+            reason: error.to_string(),
+        },
         _ => ObjectError::Unavailable { what, bucket, key, source: error.into() },
     }
 }

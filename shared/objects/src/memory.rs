@@ -33,7 +33,11 @@ impl MemoryObjects {
     /// Puts an object there, in place of one with the same key.
     pub fn put(&self, bucket: &str, key: &str, content: impl Into<Bytes>) -> ObjectId {
         let content = content.into();
-        let etag = Sha256::digest(&content).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>();
+        let etag = Sha256::digest(&content)
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>();
         let id = ObjectId { bucket: bucket.to_owned(), key: key.to_owned(), etag: etag.clone() };
         self.shelf.lock().objects.insert((bucket.to_owned(), key.to_owned()), (etag, content));
         id

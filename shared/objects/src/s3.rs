@@ -43,7 +43,10 @@ impl ObjectReader for S3Objects {
             .map_err(|error| tried.error(error))?;
         let etag = head.e_tag().unwrap_or_default().trim_matches('"').to_owned();
         let size = u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default();
-        Ok(ObjectInfo { id: ObjectId { bucket: bucket.to_owned(), key: key.to_owned(), etag }, size })
+        Ok(ObjectInfo {
+            id: ObjectId { bucket: bucket.to_owned(), key: key.to_owned(), etag },
+            size,
+        })
     }
 
     async fn read(&self, id: &ObjectId, range: Option<Range<u64>>) -> Result<Body, ObjectError> {
@@ -60,7 +63,8 @@ struct Requests {
 impl Segments for Requests {
     async fn open(&self, id: &ObjectId, range: Option<Range<u64>>) -> Result<Segment, ObjectError> {
         let start = range.as_ref().map_or(0, |range| range.start);
-        let tried = Tried { what: "reading", bucket: &id.bucket, key: &id.key, id: Some(id), start };
+        let tried =
+            Tried { what: "reading", bucket: &id.bucket, key: &id.key, id: Some(id), start };
         let answer = self
             .client
             .get_object()
@@ -68,16 +72,23 @@ impl Segments for Requests {
             .key(&id.key)
             .if_match(format!("\"{}\"", id.etag))
             // HTTP ranges name the last byte, ours the one behind it.
-            .set_range(range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1))))
+            .set_range(
+                range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1))),
+            )
             .send()
             .await
             .map_err(|error| tried.error(error))?;
         let length = u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default();
-        Ok(Segment { range: start..start.saturating_add(length), stream: pieces(answer.body).boxed() })
+        Ok(Segment {
+            range: start..start.saturating_add(length),
+            stream: pieces(answer.body).boxed(),
+        })
     }
 }
 
-fn pieces(body: ByteStream) -> impl futures::Stream<Item = Result<bytes::Bytes, Cause>> + Send + 'static {
+fn pieces(
+    body: ByteStream,
+) -> impl futures::Stream<Item = Result<bytes::Bytes, Cause>> + Send + 'static {
     futures::stream::unfold(body, |mut body| async move {
         let piece = body.next().await?;
         Some((piece.map_err(Cause::from), body))
@@ -104,9 +115,13 @@ impl Tried<'_> {
         let (bucket, key) = (self.bucket.to_owned(), self.key.to_owned());
         match (status, self.id) {
             (Some(412), Some(id)) => ObjectError::Changed { object: id.clone() },
-            (Some(416), Some(id)) => ObjectError::OutOfRange { object: id.clone(), start: self.start },
+            (Some(416), Some(id)) => {
+                ObjectError::OutOfRange { object: id.clone(), start: self.start }
+            }
             (Some(404), _) => ObjectError::Missing { bucket, key },
-            (Some(403), _) if code == "InvalidObjectState" => ObjectError::Archived { bucket, key, code },
+            (Some(403), _) if code == "InvalidObjectState" => {
+                ObjectError::Archived { bucket, key, code }
+            }
             // A clock or a token that is off mends itself with the next credentials.
             (Some(403), _) if code == "RequestTimeTooSkewed" => {
                 ObjectError::Unavailable { what: self.what, bucket, key, source: error.into() }

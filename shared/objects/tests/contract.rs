@@ -41,7 +41,9 @@ impl Store {
     fn address(&self, name: &str) -> (String, String) {
         match self {
             Self::Memory(_) => ("memory".into(), name.into()),
-            Self::Files(folder, _) => (LOCAL_BUCKET.into(), folder.path().join(name).to_str().expect("UTF-8").into()),
+            Self::Files(folder, _) => {
+                (LOCAL_BUCKET.into(), folder.path().join(name).to_str().expect("UTF-8").into())
+            }
             Self::S3(_, _, bucket) => (bucket.clone(), name.into()),
         }
     }
@@ -106,15 +108,27 @@ async fn whole_objects_and_ranges_are_read(#[values("memory", "files", "s3")] ki
     assert_eq!(whole.remaining(), info.size);
     assert_eq!(whole.collect(bytes.len()).await.expect("collect"), bytes);
     let end = info.size;
-    for (range, expected) in [(0..10, &bytes[..10]), (799_990..end, &bytes[799_990..]), (799_999..end + 50, &bytes[799_999..])] {
+    for (range, expected) in [
+        (0..10, &bytes[..10]),
+        (799_990..end, &bytes[799_990..]),
+        (799_999..end + 50, &bytes[799_999..]),
+    ] {
         let body = store.reader().read(&info.id, Some(range.clone())).await.expect("read a range");
         assert_eq!(body.collect(1_000).await.expect("collect"), expected, "{range:?}");
     }
     let nothing = store.reader().read(&info.id, Some(5..5)).await.expect("an empty range");
     assert!(nothing.collect(0).await.expect("collect").is_empty());
-    let error = store.reader().read(&info.id, Some(end..end + 1)).await.expect_err("behind the end");
+    let error =
+        store.reader().read(&info.id, Some(end..end + 1)).await.expect_err("behind the end");
     assert!(matches!(error, ObjectError::OutOfRange { .. }), "{error}");
-    let error = store.reader().read(&info.id, None).await.expect("read").collect(1_000).await.expect_err("too large");
+    let error = store
+        .reader()
+        .read(&info.id, None)
+        .await
+        .expect("read")
+        .collect(1_000)
+        .await
+        .expect_err("too large");
     assert!(matches!(error, ObjectError::TooLarge { .. }), "{error}");
 }
 
@@ -233,6 +247,9 @@ async fn an_endpoint_that_is_not_there_is_tried_again_later() {
     let url = format!("http://{}", listener.local_addr().expect("address"));
     drop(listener);
     let config = s3_client().config().to_builder().endpoint_url(url).build();
-    let error = S3Objects::new(aws_sdk_s3::Client::from_conf(config)).head("b", "k").await.expect_err("refused");
+    let error = S3Objects::new(aws_sdk_s3::Client::from_conf(config))
+        .head("b", "k")
+        .await
+        .expect_err("refused");
     assert_eq!(error.disposition(), Disposition::Retry, "{error}");
 }

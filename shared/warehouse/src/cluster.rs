@@ -66,7 +66,10 @@ impl Cluster {
     }
 
     /// The node to ask now.
-    pub(crate) async fn node(&self, provider: &dyn CredentialsProvider) -> Result<Node, WarehouseError> {
+    pub(crate) async fn node(
+        &self,
+        provider: &dyn CredentialsProvider,
+    ) -> Result<Node, WarehouseError> {
         let access = self.access(provider).await?;
         let index = self.preferred.load(Ordering::Relaxed) % self.config.nodes.len();
         let url = &self.config.nodes[index];
@@ -75,16 +78,22 @@ impl Cluster {
             match connections.get(&index) {
                 Some(client) => client.clone(),
                 None => {
-                    let client = connect(url, &self.options).map_err(|source| WarehouseError::Trust {
-                        cluster: self.config.name.clone(),
-                        source,
+                    let client = connect(url, &self.options).map_err(|source| {
+                        WarehouseError::Trust { cluster: self.config.name.clone(), source }
                     })?;
                     connections.insert(index, client.clone());
                     client
                 }
             }
         };
-        Ok(Node::new(connections, &self.config.name, url, access.credentials, access.proven, self.options))
+        Ok(Node::new(
+            connections,
+            &self.config.name,
+            url,
+            access.credentials,
+            access.proven,
+            self.options,
+        ))
     }
 
     async fn access(&self, provider: &dyn CredentialsProvider) -> Result<Access, WarehouseError> {
@@ -92,10 +101,9 @@ impl Cluster {
         if let Some(access) = &*access {
             return Ok(access.clone());
         }
-        let credentials = provider
-            .credentials(&self.config.secret)
-            .await
-            .map_err(|source| WarehouseError::Credentials { cluster: self.config.name.clone(), source })?;
+        let credentials = provider.credentials(&self.config.secret).await.map_err(|source| {
+            WarehouseError::Credentials { cluster: self.config.name.clone(), source }
+        })?;
         let read = Access { credentials, proven: Arc::default() };
         *access = Some(read.clone());
         Ok(read)
@@ -131,11 +139,15 @@ impl Cluster {
 
     pub(crate) fn remember(&self, prepared: Prepared) {
         let key = (prepared.spec.database.clone(), prepared.spec.name.clone());
-        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::new(prepared));
+        self.prepared
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, Arc::new(prepared));
     }
 
-    pub(crate) fn forget(&self, database: &str, table: &str) {
+    /// Forgets a table; true when it was known.
+    pub(crate) fn forget(&self, database: &str, table: &str) -> bool {
         let key = (database.to_owned(), table.to_owned());
-        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).remove(&key).is_some()
     }
 }

@@ -36,7 +36,9 @@ pub enum Role {
 
 /// Why a cluster list is refused.
 #[derive(Debug, Error)]
-#[error("MOTHERLODE_CLUSTERS: {0}; it is a JSON list of {{\"name\", \"role\", \"nodes\", \"secret\"}}")]
+#[error(
+    "MOTHERLODE_CLUSTERS: {0}; it is a JSON list of {{\"name\", \"role\", \"nodes\", \"secret\"}}"
+)]
 pub struct ConfigError(String);
 
 impl ClusterConfig {
@@ -45,13 +47,15 @@ impl ClusterConfig {
     /// # Errors
     /// [`ConfigError`] when it is no such list, is empty, or says something twice.
     pub fn parse_list(json: &str) -> Result<Vec<Self>, ConfigError> {
-        let clusters: Vec<Self> = serde_json::from_str(json).map_err(|error| ConfigError(error.to_string()))?;
+        let clusters: Vec<Self> =
+            serde_json::from_str(json).map_err(|error| ConfigError(error.to_string()))?;
         if clusters.is_empty() {
             return Err(ConfigError("it names no cluster".to_owned()));
         }
         let mut names = BTreeSet::new();
         for cluster in &clusters {
-            let refuse = |what: String| Err(ConfigError(format!("cluster `{}` {what}", cluster.name)));
+            let refuse =
+                |what: String| Err(ConfigError(format!("cluster `{}` {what}", cluster.name)));
             if cluster.name.is_empty() || !names.insert(&cluster.name) {
                 return refuse("has no name of its own".to_owned());
             }
@@ -59,9 +63,12 @@ impl ClusterConfig {
                 return refuse("has no nodes".to_owned());
             }
             for node in &cluster.nodes {
-                let authority = node.strip_prefix("http://").or_else(|| node.strip_prefix("https://"));
+                let authority =
+                    node.strip_prefix("http://").or_else(|| node.strip_prefix("https://"));
                 // A password in a URL would show in messages.
-                if !authority.is_some_and(|rest| !rest.is_empty() && !rest.contains(['@', '?', '#'])) {
+                if !authority
+                    .is_some_and(|rest| !rest.is_empty() && !rest.contains(['@', '?', '#']))
+                {
                     return refuse("has a node that is no URL of the form http://host:8123 or https://host:8443".to_owned());
                 }
             }
@@ -111,7 +118,10 @@ mod tests {
     #[case("[]", "names no cluster")]
     #[case(r#"[{"name":"a","role":"ingestion","nodes":[],"secret":"s"}]"#, "`a` has no nodes")]
     #[case(r#"[{"name":"a","role":"ingestion","nodes":["h:1"],"secret":"s"}]"#, "no URL")]
-    #[case(r#"[{"name":"a","role":"ingestion","nodes":["http://u:p@h:1"],"secret":"s"}]"#, "no URL")]
+    #[case(
+        r#"[{"name":"a","role":"ingestion","nodes":["http://u:p@h:1"],"secret":"s"}]"#,
+        "no URL"
+    )]
     #[case(r#"[{"name":"a","role":"boss","nodes":["http://h:1"],"secret":"s"}]"#, "boss")]
     #[case(r#"[{"name":"a","role":"adhoc","nodes":["http://h:1"],"secret":"s"},{"name":"a","role":"adhoc","nodes":["http://h:1"],"secret":"s"}]"#, "no name of its own")]
     fn a_broken_list_is_refused(#[case] json: &str, #[case] words: &str) {

@@ -80,9 +80,11 @@ mod tests {
 
     #[test]
     fn a_password_never_shows() {
-        let credentials = Credentials::parse("s", r#"{"username": "u", "password": "hidden"}"#).expect("valid");
+        let credentials =
+            Credentials::parse("s", r#"{"username": "u", "password": "hidden"}"#).expect("valid");
         assert!(!format!("{credentials:?}").contains("hidden"));
-        let error = Credentials::parse("s", r#"{"username": "u", "password": hidden"#).expect_err("not JSON");
+        let error = Credentials::parse("s", r#"{"username": "u", "password": hidden"#)
+            .expect_err("not JSON");
         assert!(!format!("{error} {error:?}").contains("hidden"));
     }
 }

@@ -33,7 +33,9 @@ impl fmt::Display for Attempt {
 #[derive(Debug, Error)]
 pub enum WarehouseError {
     /// The cluster list does not have this name.
-    #[error("no cluster is named `{cluster}`; there are {known}: name one of them in write.clusters, or add it")]
+    #[error(
+        "no cluster is named `{cluster}`; there are {known}: name one of them in write.clusters, or add it"
+    )]
     UnknownCluster {
         /// The name that was asked for.
         cluster: String,
@@ -50,7 +52,9 @@ pub enum WarehouseError {
         source: CredentialsError,
     },
     /// The system has no certificates to trust a server by.
-    #[error("cluster `{cluster}`: the certificates of this system cannot be read; install ca-certificates")]
+    #[error(
+        "cluster `{cluster}`: the certificates of this system cannot be read; install ca-certificates"
+    )]
     Trust {
         /// Name of the cluster.
         cluster: String,
@@ -117,7 +121,9 @@ pub enum WarehouseError {
         source: arrow::error::ArrowError,
     },
     /// An INSERT was used on after one of its calls had failed or been dropped.
-    #[error("{attempt}: an earlier batch of this INSERT was not sent completely; nothing was written")]
+    #[error(
+        "{attempt}: an earlier batch of this INSERT was not sent completely; nothing was written"
+    )]
     Broken {
         /// What was tried where.
         attempt: Attempt,
@@ -162,10 +168,15 @@ impl WarehouseError {
         }
     }
 
-    /// Whether the shape of the table is no longer what was last seen.
-    pub(crate) fn is_about_shape(&self) -> bool {
-        use ServerKind::{Sql, UnknownColumn, UnknownDatabase, UnknownTable};
-        matches!(self.server_kind(), Some(UnknownTable | UnknownDatabase | UnknownColumn | Sql))
+    /// Learns that the table was in order when it was last looked at: what was
+    /// wrong for good may be right once somebody looks again.
+    pub(crate) fn was_in_order(&mut self) {
+        use ServerKind::{StaleTable, UnknownColumn, UnknownDatabase, UnknownTable};
+        if let Self::Server { kind, .. } = self
+            && matches!(kind, UnknownTable | UnknownDatabase | UnknownColumn)
+        {
+            *kind = StaleTable;
+        }
     }
 }
 
@@ -174,7 +185,9 @@ impl Disposed for WarehouseError {
         match self {
             Self::Server { kind, .. } => kind.disposition(),
             Self::Credentials { source, .. } => source.disposition,
-            Self::Transport { .. } | Self::Answer { .. } | Self::Broken { .. } => Disposition::Retry,
+            Self::Transport { .. } | Self::Answer { .. } | Self::Broken { .. } => {
+                Disposition::Retry
+            }
             Self::UnknownCluster { .. }
             | Self::Trust { .. }
             | Self::Table { .. }
@@ -216,7 +229,10 @@ impl TransportKind {
                 kind = Self::Connect;
             }
             if let Some(http) = error.downcast_ref::<hyper::Error>()
-                && (http.is_incomplete_message() || http.is_closed() || http.is_canceled() || http.is_body_write_aborted())
+                && (http.is_incomplete_message()
+                    || http.is_closed()
+                    || http.is_canceled()
+                    || http.is_body_write_aborted())
             {
                 kind = Self::Closed;
             }
@@ -233,7 +249,9 @@ impl TransportKind {
                     {
                         kind = Self::Closed;
                     }
-                    ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+                    ErrorKind::ConnectionRefused
+                    | ErrorKind::HostUnreachable
+                    | ErrorKind::NetworkUnreachable => {
                         kind = Self::Connect;
                     }
                     _ => {}
@@ -248,7 +266,9 @@ impl TransportKind {
 impl fmt::Display for TransportKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Connect => "no connection; check that the server runs and that its address is right",
+            Self::Connect => {
+                "no connection; check that the server runs and that its address is right"
+            }
             Self::Timeout => "no answer in time",
             Self::Closed => "the connection was closed before the answer was complete",
             Self::Gateway => "the answer is not from ClickHouse",
@@ -283,16 +303,31 @@ mod tests {
     use rstest::rstest;
 
     fn attempt() -> Attempt {
-        Attempt { cluster: "ingestion".into(), node: "http://n:1".into(), what: "insert into `a`.`b`".into() }
+        Attempt {
+            cluster: "ingestion".into(),
+            node: "http://n:1".into(),
+            what: "insert into `a`.`b`".into(),
+        }
     }
 
     #[rstest]
-    #[case("Code: 60. DB::Exception: Table a.b does not exist. (UNKNOWN_TABLE) (version 26.7.2.1)", 60, "Table a.b does not exist. (UNKNOWN_TABLE)")]
-    #[case("Code: 210. DB::NetException: I/O error: Broken pipe. (NETWORK_ERROR) (version 23.8)", 210, "I/O error: Broken pipe. (NETWORK_ERROR)")]
+    #[case(
+        "Code: 60. DB::Exception: Table a.b does not exist. (UNKNOWN_TABLE) (version 26.7.2.1)",
+        60,
+        "Table a.b does not exist. (UNKNOWN_TABLE)"
+    )]
+    #[case(
+        "Code: 210. DB::NetException: I/O error: Broken pipe. (NETWORK_ERROR) (version 23.8)",
+        210,
+        "I/O error: Broken pipe. (NETWORK_ERROR)"
+    )]
     #[case("516", 516, "the server gave no words")]
     fn a_server_error_is_parsed(#[case] text: &str, #[case] code: u32, #[case] message: &str) {
-        let error = WarehouseError::classify(attempt(), clickhouse::error::Error::BadResponse(text.into()));
-        let WarehouseError::Server { code: got, message: said, .. } = &error else { panic!("{error}") };
+        let error =
+            WarehouseError::classify(attempt(), clickhouse::error::Error::BadResponse(text.into()));
+        let WarehouseError::Server { code: got, message: said, .. } = &error else {
+            panic!("{error}")
+        };
         assert_eq!((*got, said.as_str()), (code, message));
     }
 
@@ -305,7 +340,10 @@ mod tests {
     #[case(network(std::io::ErrorKind::BrokenPipe), TransportKind::Closed)]
     #[case(network(std::io::ErrorKind::TimedOut), TransportKind::Timeout)]
     #[case(clickhouse::error::Error::Custom("?".into()), TransportKind::Other)]
-    fn a_transport_error_has_its_kind(#[case] error: clickhouse::error::Error, #[case] kind: TransportKind) {
+    fn a_transport_error_has_its_kind(
+        #[case] error: clickhouse::error::Error,
+        #[case] kind: TransportKind,
+    ) {
         let error = WarehouseError::classify(attempt(), error);
         assert_eq!(error.transport_kind(), Some(kind), "{error}");
         assert_eq!(error.disposition(), Disposition::Retry);
@@ -317,8 +355,10 @@ mod tests {
 
     #[test]
     fn an_error_names_place_and_remedy() {
-        let text = "Code: 60. DB::Exception: Table a.b does not exist. (UNKNOWN_TABLE) (version 26)";
-        let error = WarehouseError::classify(attempt(), clickhouse::error::Error::BadResponse(text.into()));
+        let text =
+            "Code: 60. DB::Exception: Table a.b does not exist. (UNKNOWN_TABLE) (version 26)";
+        let error =
+            WarehouseError::classify(attempt(), clickhouse::error::Error::BadResponse(text.into()));
         assert_eq!(
             error.to_string(),
             "insert into `a`.`b` on cluster `ingestion` (http://n:1): unknown table (server code 60): Table a.b does \

@@ -23,7 +23,11 @@ pub struct ClickHouse {
 impl ClickHouse {
     /// Knows these clusters; opens no connection and reads no secret yet.
     #[must_use]
-    pub fn new(clusters: Vec<ClusterConfig>, provider: Arc<dyn CredentialsProvider>, options: Options) -> Self {
+    pub fn new(
+        clusters: Vec<ClusterConfig>,
+        provider: Arc<dyn CredentialsProvider>,
+        options: Options,
+    ) -> Self {
         let clusters = clusters
             .into_iter()
             .map(|config| (config.name.clone(), Arc::new(Cluster::new(config, options))))
@@ -72,7 +76,10 @@ impl ClickHouse {
 impl Warehouse for ClickHouse {
     async fn prepare(&self, cluster: &str, table: &TableSpec) -> Result<(), WarehouseError> {
         let cluster = self.cluster(cluster)?;
-        if cluster.prepared(&table.database, &table.name).is_some_and(|prepared| prepared.spec == *table) {
+        if cluster
+            .prepared(&table.database, &table.name)
+            .is_some_and(|prepared| prepared.spec == *table)
+        {
             return Ok(());
         }
         let mut tries = cluster.tries();
@@ -83,7 +90,11 @@ impl Warehouse for ClickHouse {
                 Err(error) if cluster.learn(&error).await && tries > 0 => {}
                 Err(error) => return Err(error),
                 Ok(prepared) => {
-                    tracing::debug!(cluster = cluster.name(), table = table.name, "table is in order");
+                    tracing::debug!(
+                        cluster = cluster.name(),
+                        table = table.name,
+                        "table is in order"
+                    );
                     cluster.remember(prepared);
                     return Ok(());
                 }
@@ -91,12 +102,18 @@ impl Warehouse for ClickHouse {
         }
     }
 
-    async fn insert(&self, cluster: &str, insert: InsertSpec) -> Result<Box<dyn Insert>, WarehouseError> {
+    async fn insert(
+        &self,
+        cluster: &str,
+        insert: InsertSpec,
+    ) -> Result<Box<dyn Insert>, WarehouseError> {
         let cluster = self.cluster(cluster)?;
         let node = cluster.node(&*self.provider).await?;
         let columns = match (&insert.select, cluster.prepared(&insert.database, &insert.table)) {
             (None, _) => insert.columns.iter().map(|column| column.name.clone()).collect(),
-            (Some(_), Some(prepared)) if prepared.spec.select == insert.select => prepared.columns.clone(),
+            (Some(_), Some(prepared)) if prepared.spec.select == insert.select => {
+                prepared.columns.clone()
+            }
             (Some(select), _) => match prepare::selected_names(&node, &insert, select).await {
                 Ok(names) => names,
                 Err(error) => {

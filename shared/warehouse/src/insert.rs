@@ -86,7 +86,8 @@ impl StreamInsert {
     ) -> Result<Self, WarehouseError> {
         let sql = schema::insert(&spec, columns)?;
         let request = node.insert(sql, &settings(&spec));
-        let encoder = StreamWriter::try_new(Vec::new(), &spec.schema).map_err(|error| encode(&spec, error))?;
+        let encoder = StreamWriter::try_new(Vec::new(), &spec.schema)
+            .map_err(|error| encode(&spec, error))?;
         Ok(Self { cluster, node, spec, encoder, request, intact: true })
     }
 
@@ -143,10 +144,11 @@ async fn failure(
     spec: &InsertSpec,
     error: clickhouse::error::Error,
 ) -> WarehouseError {
-    let error = node.error(attempt(node, spec), error);
+    let mut error = node.error(attempt(node, spec), error);
     cluster.learn(&error).await;
-    if error.is_about_shape() {
-        cluster.forget(&spec.database, &spec.table);
+    // Whatever the server refuses, the table is looked at again before the next try.
+    if error.server_code().is_some() && cluster.forget(&spec.database, &spec.table) {
+        error.was_in_order();
     }
     error
 }

@@ -65,7 +65,11 @@ impl Drop for Shared {
         let state = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         if !std::thread::panicking() {
             assert!(state.script.is_empty(), "scripted and never met: {:?}", state.script);
-            assert!(state.answers.is_empty(), "{} scripted answers were never asked for", state.answers.len());
+            assert!(
+                state.answers.is_empty(),
+                "{} scripted answers were never asked for",
+                state.answers.len()
+            );
         }
     }
 }
@@ -96,7 +100,9 @@ impl MemoryWarehouse {
     /// How many rows landed in a table.
     #[must_use]
     pub fn rows(&self, cluster: &str, database: &str, table: &str) -> usize {
-        self.table(cluster, database, table, |table| table.batches.iter().map(RecordBatch::num_rows).sum())
+        self.table(cluster, database, table, |table| {
+            table.batches.iter().map(RecordBatch::num_rows).sum()
+        })
     }
 
     /// How many INSERTs into a table were dropped because of their token.
@@ -121,7 +127,13 @@ impl MemoryWarehouse {
         self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn table<T: Default>(&self, cluster: &str, database: &str, table: &str, ask: impl Fn(&Table) -> T) -> T {
+    fn table<T: Default>(
+        &self,
+        cluster: &str,
+        database: &str,
+        table: &str,
+        ask: impl Fn(&Table) -> T,
+    ) -> T {
         let key = (cluster.to_owned(), database.to_owned(), table.to_owned());
         self.lock().tables.get(&key).map(ask).unwrap_or_default()
     }
@@ -135,14 +147,20 @@ impl MemoryWarehouse {
 #[async_trait]
 impl Warehouse for MemoryWarehouse {
     async fn prepare(&self, cluster: &str, table: &TableSpec) -> Result<(), WarehouseError> {
-        if let Some(Scripted::RefusePrepare(code)) = self.next(|next| matches!(next, Scripted::RefusePrepare(_))) {
+        if let Some(Scripted::RefusePrepare(code)) =
+            self.next(|next| matches!(next, Scripted::RefusePrepare(_)))
+        {
             return Err(refused(attempt(cluster, "prepare"), code));
         }
         self.lock().prepared.push((cluster.to_owned(), table.clone()));
         Ok(())
     }
 
-    async fn insert(&self, cluster: &str, insert: InsertSpec) -> Result<Box<dyn Insert>, WarehouseError> {
+    async fn insert(
+        &self,
+        cluster: &str,
+        insert: InsertSpec,
+    ) -> Result<Box<dyn Insert>, WarehouseError> {
         Ok(Box::new(MemoryInsert {
             warehouse: self.clone(),
             attempt: attempt(cluster, &format!("insert into {}.{}", insert.database, insert.table)),
@@ -191,7 +209,8 @@ impl MemoryInsert {
 impl Insert for MemoryInsert {
     async fn write(&mut self, batch: &RecordBatch) -> Result<(), WarehouseError> {
         let sent = self.batches.len();
-        let due = |next: &Scripted| matches!(next, Scripted::RefuseBatch { after, .. } if *after == sent);
+        let due =
+            |next: &Scripted| matches!(next, Scripted::RefuseBatch { after, .. } if *after == sent);
         if let Some(Scripted::RefuseBatch { code, .. }) = self.warehouse.next(due) {
             return Err(refused(self.attempt.clone(), code));
         }
@@ -201,7 +220,9 @@ impl Insert for MemoryInsert {
 
     async fn finish(mut self: Box<Self>) -> Result<(), WarehouseError> {
         use Scripted::{LoseAnswer, LoseConnection, RefuseFinish};
-        let failure = self.warehouse.next(|next| matches!(next, RefuseFinish(_) | LoseAnswer | LoseConnection));
+        let failure = self
+            .warehouse
+            .next(|next| matches!(next, RefuseFinish(_) | LoseAnswer | LoseConnection));
         self.finished = true;
         if matches!(failure, None | Some(LoseAnswer)) {
             self.land();
@@ -231,5 +252,10 @@ fn attempt(cluster: &str, what: &str) -> Attempt {
 }
 
 fn refused(attempt: Attempt, code: u32) -> WarehouseError {
-    WarehouseError::Server { attempt, code, kind: ServerKind::of(code, ""), message: "scripted".to_owned() }
+    WarehouseError::Server {
+        attempt,
+        code,
+        kind: ServerKind::of(code, ""),
+        message: "scripted".to_owned(),
+    }
 }

@@ -58,7 +58,8 @@ pub(crate) fn connect(url: &str, options: &Options) -> std::io::Result<Client> {
 /// Trusts the system's certificates.
 fn tls(tcp: HttpConnector) -> std::io::Result<hyper_rustls::HttpsConnector<HttpConnector>> {
     let provider = rustls::crypto::ring::default_provider();
-    let builder = hyper_rustls::HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?;
+    let builder =
+        hyper_rustls::HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?;
     Ok(builder.https_only().enable_http1().wrap_connector(tcp))
 }
 
@@ -80,7 +81,11 @@ impl Node {
     }
 
     /// Classifies an error, and learns from it whether the credentials work.
-    pub(crate) fn error(&self, attempt: Attempt, error: clickhouse::error::Error) -> WarehouseError {
+    pub(crate) fn error(
+        &self,
+        attempt: Attempt,
+        error: clickhouse::error::Error,
+    ) -> WarehouseError {
         let mut error = WarehouseError::classify(attempt, error);
         if let WarehouseError::Server { kind, .. } = &mut error {
             if *kind != ServerKind::Authentication {

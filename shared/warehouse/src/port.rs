@@ -30,7 +30,11 @@ pub trait Warehouse: Send + Sync {
     /// # Errors
     /// When the cluster or its credentials cannot be had. What the server says
     /// comes with the batches.
-    async fn insert(&self, cluster: &str, insert: InsertSpec) -> Result<Box<dyn Insert>, WarehouseError>;
+    async fn insert(
+        &self,
+        cluster: &str,
+        insert: InsertSpec,
+    ) -> Result<Box<dyn Insert>, WarehouseError>;
 
     /// Runs a query and gives its rows; at most 10,000 and 16 MB of them.
     /// `{name:Type}` in the SQL stands for the parameter `name`.

@@ -112,17 +112,23 @@ fn missing(node: &Node, table: &TableSpec) -> WarehouseError {
     WarehouseError::Table {
         cluster: node.attempt("").cluster,
         table: qualified(table).to_string(),
-        problem: "it is missing; create it, or set table.create: auto in the source document".to_owned(),
+        problem: "it is missing; create it, or set table.create: auto in the source document"
+            .to_owned(),
     }
 }
 
 fn column(node: &Node, what: &str, row: &JsonRow) -> Result<ServerColumn, WarehouseError> {
-    Ok(ServerColumn { name: text(node, what, row, "name")?, column_type: text(node, what, row, "type")? })
+    Ok(ServerColumn {
+        name: text(node, what, row, "name")?,
+        column_type: text(node, what, row, "type")?,
+    })
 }
 
 fn text(node: &Node, what: &str, row: &JsonRow, name: &str) -> Result<String, WarehouseError> {
-    row.get(name).and_then(|value| value.as_str()).map(str::to_owned).ok_or_else(|| WarehouseError::Answer {
-        attempt: node.attempt(what),
-        reason: format!("there is no text `{name}` in it"),
+    row.get(name).and_then(|value| value.as_str()).map(str::to_owned).ok_or_else(|| {
+        WarehouseError::Answer {
+            attempt: node.attempt(what),
+            reason: format!("there is no text `{name}` in it"),
+        }
     })
 }

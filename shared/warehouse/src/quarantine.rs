@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryArray, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array};
+use arrow::array::{
+    ArrayRef, BinaryArray, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use model::document::{Create, OutputColumn};
 use model::{ColumnType, ObjectId, RejectedRow, Token};
@@ -82,7 +84,9 @@ pub fn schema() -> SchemaRef {
             let data_type = match (column.name.as_str(), &column.column_type) {
                 ("raw", _) => DataType::Binary,
                 (_, ColumnType::UInt(64)) => DataType::UInt64,
-                (_, ColumnType::DateTime64(..)) => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+                (_, ColumnType::DateTime64(..)) => {
+                    DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
+                }
                 _ => DataType::Utf8,
             };
             Field::new(column.name, data_type, false)
@@ -95,14 +99,23 @@ pub fn schema() -> SchemaRef {
 ///
 /// # Errors
 /// Arrow's, which cannot happen with these columns short of 2 GB in one batch.
-pub fn batches(of: &Quarantined<'_>, rows: &[RejectedRow]) -> Result<Vec<RecordBatch>, arrow::error::ArrowError> {
+pub fn batches(
+    of: &Quarantined<'_>,
+    rows: &[RejectedRow],
+) -> Result<Vec<RecordBatch>, arrow::error::ArrowError> {
     rows.chunks(BATCH_ROWS).map(|rows| batch(of, rows)).collect()
 }
 
-fn batch(of: &Quarantined<'_>, rows: &[RejectedRow]) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn batch(
+    of: &Quarantined<'_>,
+    rows: &[RejectedRow],
+) -> Result<RecordBatch, arrow::error::ArrowError> {
     let object = of.object.to_string();
-    let same = |text: &str| Arc::new(StringArray::from_iter_values(rows.iter().map(|_| text))) as ArrayRef;
-    let own = |text: fn(&RejectedRow) -> &str| Arc::new(StringArray::from_iter_values(rows.iter().map(text))) as ArrayRef;
+    let same =
+        |text: &str| Arc::new(StringArray::from_iter_values(rows.iter().map(|_| text))) as ArrayRef;
+    let own = |text: fn(&RejectedRow) -> &str| {
+        Arc::new(StringArray::from_iter_values(rows.iter().map(text))) as ArrayRef
+    };
     let columns: Vec<ArrayRef> = vec![
         same(of.source),
         same(&of.object.bucket),
@@ -117,7 +130,8 @@ fn batch(of: &Quarantined<'_>, rows: &[RejectedRow]) -> Result<RecordBatch, arro
         Arc::new(UInt64Array::from_iter_values(rows.iter().map(|_| of.config_version))),
         same(of.chunk.as_str()),
         Arc::new(
-            TimestampMillisecondArray::from_iter_values(rows.iter().map(|_| of.at_ms)).with_timezone("UTC"),
+            TimestampMillisecondArray::from_iter_values(rows.iter().map(|_| of.at_ms))
+                .with_timezone("UTC"),
         ),
     ];
     RecordBatch::try_new(schema(), columns)

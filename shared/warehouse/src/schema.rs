@@ -33,11 +33,16 @@ pub(crate) fn create_database(table: &TableSpec) -> String {
 }
 
 /// `CREATE TABLE` with these columns.
-pub(crate) fn create_table(table: &TableSpec, columns: &[ServerColumn]) -> Result<String, WarehouseError> {
+pub(crate) fn create_table(
+    table: &TableSpec,
+    columns: &[ServerColumn],
+) -> Result<String, WarehouseError> {
     use std::fmt::Write;
     let engine = fragment("table.engine", &table.engine)?;
-    let lines: Vec<_> =
-        columns.iter().map(|column| format!("    {} {}", Ident(&column.name), column.column_type)).collect();
+    let lines: Vec<_> = columns
+        .iter()
+        .map(|column| format!("    {} {}", Ident(&column.name), column.column_type))
+        .collect();
     let mut sql = format!(
         "CREATE TABLE IF NOT EXISTS {} (\n{}\n)\nENGINE = {engine}",
         qualified(table),
@@ -52,20 +57,28 @@ pub(crate) fn create_table(table: &TableSpec, columns: &[ServerColumn]) -> Resul
         for expression in &table.order_by {
             order_by.push(fragment("table.order_by", expression)?);
         }
-        let order_by = if order_by.is_empty() { "tuple()".to_owned() } else { format!("({})", order_by.join(", ")) };
+        let order_by = if order_by.is_empty() {
+            "tuple()".to_owned()
+        } else {
+            format!("({})", order_by.join(", "))
+        };
         let _ = write!(sql, "\nORDER BY {order_by}");
     }
     if let Some(ttl) = &table.ttl {
         let _ = write!(sql, "\nTTL {}", fragment("table.ttl", ttl)?);
     }
     if is_merge_tree(engine) {
-        let _ = write!(sql, "\nSETTINGS {} = {}", window_setting(engine), table.deduplication_window);
+        let _ =
+            write!(sql, "\nSETTINGS {} = {}", window_setting(engine), table.deduplication_window);
     }
     Ok(sql)
 }
 
 /// What the SQL over the stream gives: a query without rows, to be described.
-pub(crate) fn describe_select(columns: &[OutputColumn], select: &Select) -> Result<String, WarehouseError> {
+pub(crate) fn describe_select(
+    columns: &[OutputColumn],
+    select: &Select,
+) -> Result<String, WarehouseError> {
     let source = format!("null({})", structure(columns));
     Ok(format!("DESCRIBE TABLE (SELECT {} FROM {source})", selected(select)?))
 }
@@ -89,13 +102,19 @@ fn selected(select: &Select) -> Result<String, WarehouseError> {
     let expressions = fragment("select", &select.expressions)?;
     let passed = idents(select.passed.iter().map(String::as_str));
     // A line of its own: whatever ends the expressions ends there.
-    Ok(if passed.is_empty() { expressions.to_owned() } else { format!("{expressions}\n, {passed}") })
+    Ok(if passed.is_empty() {
+        expressions.to_owned()
+    } else {
+        format!("{expressions}\n, {passed}")
+    })
 }
 
 /// Columns as the literal that `input` and `null` take.
 fn structure(columns: &[OutputColumn]) -> String {
-    let columns: Vec<_> =
-        columns.iter().map(|column| format!("{} {}", Ident(&column.name), column.column_type)).collect();
+    let columns: Vec<_> = columns
+        .iter()
+        .map(|column| format!("{} {}", Ident(&column.name), column.column_type))
+        .collect();
     Literal(&columns.join(", ")).to_string()
 }
 
@@ -103,7 +122,10 @@ fn structure(columns: &[OutputColumn]) -> String {
 pub(crate) fn server_columns(columns: &[OutputColumn]) -> Vec<ServerColumn> {
     columns
         .iter()
-        .map(|column| ServerColumn { name: column.name.clone(), column_type: column.column_type.to_string() })
+        .map(|column| ServerColumn {
+            name: column.name.clone(),
+            column_type: column.column_type.to_string(),
+        })
         .collect()
 }
 
@@ -126,7 +148,11 @@ pub(crate) fn window_setting(engine: &str) -> &'static str {
 
 /// Why a table that exists does not take what will be inserted, and what mends
 /// it. `inserted` is what the INSERT brings.
-pub(crate) fn misfit(table: &TableSpec, inserted: &[ServerColumn], existing: &Existing) -> Option<String> {
+pub(crate) fn misfit(
+    table: &TableSpec,
+    inserted: &[ServerColumn],
+    existing: &Existing,
+) -> Option<String> {
     let name = qualified(table);
     for column in inserted {
         let Some(there) = existing.columns.iter().find(|there| there.name == column.name) else {
@@ -175,7 +201,8 @@ fn fits(written: &str, there: &str) -> bool {
 
 fn holds(written: &ColumnType, there: &ColumnType) -> bool {
     use ColumnType::{
-        Array, Date, Date32, DateTime, DateTime64, Decimal, Enum, FixedString, Float, Int, Map, String, Tuple, UInt,
+        Array, Date, Date32, DateTime, DateTime64, Decimal, Enum, FixedString, Float, Int, Map,
+        String, Tuple, UInt,
     };
     match (written, there) {
         (Int(from), Int(to)) | (UInt(from), UInt(to)) | (Float(from), Float(to)) => from <= to,
@@ -189,10 +216,15 @@ fn holds(written: &ColumnType, there: &ColumnType) -> bool {
         (DateTime64(from, _), DateTime64(to, _)) => from <= to,
         (Enum(..), String) | (String, Enum(..) | FixedString(_)) => true,
         (Array(from), Array(to)) => holds_nested(from, to),
-        (Map(key, value), Map(to_key, to_value)) => holds_nested(key, to_key) && holds_nested(value, to_value),
+        (Map(key, value), Map(to_key, to_value)) => {
+            holds_nested(key, to_key) && holds_nested(value, to_value)
+        }
         (Tuple(from), Tuple(to)) => {
             from.len() == to.len()
-                && from.iter().zip(to).all(|((name, from), (to_name, to))| name == to_name && holds_nested(from, to))
+                && from
+                    .iter()
+                    .zip(to)
+                    .all(|((name, from), (to_name, to))| name == to_name && holds_nested(from, to))
         }
         (from, to) => from == to,
     }
@@ -238,7 +270,11 @@ mod tests {
         );
         let spec = TableSpec { engine: "ReplicatedMergeTree".into(), order_by: vec![], ..table() };
         let sql = create_table(&spec, &server_columns(&spec.columns)).expect("valid");
-        assert!(sql.contains("ORDER BY tuple()") && sql.ends_with("SETTINGS replicated_deduplication_window = 7"), "{sql}");
+        assert!(
+            sql.contains("ORDER BY tuple()")
+                && sql.ends_with("SETTINGS replicated_deduplication_window = 7"),
+            "{sql}"
+        );
         let spec = TableSpec { ttl: Some("x; DROP TABLE y".into()), ..table() };
         assert!(create_table(&spec, &server_columns(&spec.columns)).is_err());
     }
@@ -265,7 +301,11 @@ mod tests {
     #[case("String", "Int32", false)]
     #[case("Array(Int32)", "Array(Nullable(Int64))", true)]
     #[case("Tuple(a Int32)", "Tuple(b Int32)", false)]
-    fn a_column_must_hold_what_is_written(#[case] written: &str, #[case] there: &str, #[case] expected: bool) {
+    fn a_column_must_hold_what_is_written(
+        #[case] written: &str,
+        #[case] there: &str,
+        #[case] expected: bool,
+    ) {
         assert_eq!(fits(written, there), expected);
     }
 
@@ -273,13 +313,19 @@ mod tests {
     fn a_misfit_names_the_statement_that_mends_it() {
         let spec = table();
         let inserted = server_columns(&spec.columns);
-        let mut existing = Existing { engine: "MergeTree".into(), columns: inserted.clone(), window: Some(0) };
+        let mut existing =
+            Existing { engine: "MergeTree".into(), columns: inserted.clone(), window: Some(0) };
         let problem = misfit(&spec, &inserted, &existing).expect("no window");
-        assert!(problem.ends_with("ALTER TABLE `landing`.`od\\`d` MODIFY SETTING non_replicated_deduplication_window = 7"));
+        assert!(problem.ends_with(
+            "ALTER TABLE `landing`.`od\\`d` MODIFY SETTING non_replicated_deduplication_window = 7"
+        ));
         existing.window = Some(1);
         assert_eq!(misfit(&spec, &inserted, &existing), None);
         existing.columns.remove(0);
         let problem = misfit(&spec, &inserted, &existing).expect("a column is missing");
-        assert!(problem.ends_with("ALTER TABLE `landing`.`od\\`d` ADD COLUMN `a b` Nullable(Int32)"), "{problem}");
+        assert!(
+            problem.ends_with("ALTER TABLE `landing`.`od\\`d` ADD COLUMN `a b` Nullable(Int32)"),
+            "{problem}"
+        );
     }
 }

@@ -36,6 +36,8 @@ pub enum ServerKind {
     AccessDenied,
     /// There is no such table.
     UnknownTable,
+    /// Table or column were there when `prepare` looked, and are not any more.
+    StaleTable,
     /// There is no such database.
     UnknownDatabase,
     /// There is no such column (any more).
@@ -58,26 +60,34 @@ impl ServerKind {
     #[must_use]
     pub fn of(code: u32, message: &str) -> Self {
         match code {
-            252 if message.contains("partitions for single INSERT block") => Self::TooManyPartitions,
+            252 if message.contains("partitions for single INSERT block") => {
+                Self::TooManyPartitions
+            }
             252 => Self::TooManyParts,
             173 | 201 | 202 | 203 | 241 | 243 | 439 | 692 | 700 | 745 => Self::Overloaded,
             159 | 160 | 718 => Self::Timeout,
             209 | 210 | 279 | 425 | 499 | 519 | 1000 => Self::Network,
-            225 | 244 | 254 | 285 | 286 | 289 | 319 | 342 | 415 | 416 | 529 | 568 | 659 | 999 => Self::Replication,
+            225 | 244 | 254 | 285 | 286 | 289 | 319 | 342 | 415 | 416 | 529 | 568 | 659 | 999 => {
+                Self::Replication
+            }
             242 => Self::ReadOnlyTable,
             33 => Self::CutBody,
             // 57, 82, 218, 473: somebody else creates or drops at the same time.
-            57 | 82 | 216 | 218 | 236 | 394 | 473 | 677 | 695 | 696 | 722 | 735 => Self::Interrupted,
+            57 | 82 | 216 | 218 | 236 | 394 | 473 | 677 | 695 | 696 | 722 | 735 => {
+                Self::Interrupted
+            }
             192..=195 | 516 => Self::Authentication,
             164 | 291 | 497 => Self::AccessDenied,
             60 => Self::UnknownTable,
             81 => Self::UnknownDatabase,
             8 | 10 | 16 | 47 => Self::UnknownColumn,
-            20 | 36 | 42 | 43 | 44 | 46 | 48 | 50 | 62 | 63 | 73 | 80 | 179 | 184 | 336 | 344 | 352 | 450 | 456
-            | 457 | 636 | 703 => Self::Sql,
+            20 | 36 | 42 | 43 | 44 | 46 | 48 | 50 | 62 | 63 | 73 | 80 | 179 | 184 | 336 | 344
+            | 352 | 450 | 456 | 457 | 636 | 703 => Self::Sql,
             115 | 452 => Self::Setting,
-            6 | 9 | 25 | 26 | 27 | 38 | 41 | 53 | 69 | 70 | 72 | 117 | 128 | 130 | 131 | 153 | 190 | 321 | 349
-            | 376 | 386 | 395 | 407 | 427 | 469 | 645 | 675 | 676 | 691 => Self::Data,
+            6 | 9 | 25 | 26 | 27 | 38 | 41 | 53 | 69 | 70 | 72 | 117 | 128 | 130 | 131 | 153
+            | 190 | 321 | 349 | 376 | 386 | 395 | 407 | 427 | 469 | 645 | 675 | 676 | 691 => {
+                Self::Data
+            }
             158 | 307 | 396 => Self::TooLarge,
             _ => Self::Unknown,
         }
@@ -96,6 +106,7 @@ impl ServerKind {
             | Self::CutBody
             | Self::Interrupted
             | Self::StaleCredentials
+            | Self::StaleTable
             // A code nobody has met yet is given a few tries and then ends among
             // the dead letters with its text; losing data is never the answer.
             | Self::Unknown => Disposition::Retry,
@@ -116,20 +127,43 @@ impl ServerKind {
     #[must_use]
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::TooManyParts => "merges must catch up; larger chunks (write.rows_per_chunk) make fewer parts",
-            Self::TooManyPartitions => "make table.partition_by coarser, or write.rows_per_chunk smaller",
-            Self::Overloaded | Self::Timeout | Self::Network | Self::CutBody | Self::Interrupted => "it is tried again",
+            Self::TooManyParts => {
+                "merges must catch up; larger chunks (write.rows_per_chunk) make fewer parts"
+            }
+            Self::TooManyPartitions => {
+                "make table.partition_by coarser, or write.rows_per_chunk smaller"
+            }
+            Self::Overloaded
+            | Self::Timeout
+            | Self::Network
+            | Self::CutBody
+            | Self::Interrupted => "it is tried again",
             Self::Replication => "look at the replicas and Keeper; it is tried again",
             Self::ReadOnlyTable => "the table takes no writes for now; it is tried again",
             Self::Authentication => "put the right user and password into the cluster's secret",
-            Self::StaleCredentials => "the credentials worked before; they are read anew at the next try",
+            Self::StaleCredentials => {
+                "the credentials worked before; they are read anew at the next try"
+            }
+            Self::StaleTable => "it was there before; it is looked at again at the next try",
             Self::AccessDenied => "grant it to the user of the cluster's secret",
-            Self::UnknownTable => "create the table, or set table.create: auto in the source document",
-            Self::UnknownDatabase => "create the database, or set table.create: auto in the source document",
-            Self::UnknownColumn => "add the column to the table, or mend `select` or the name in the source document",
-            Self::Sql => "mend the SQL in the source document (select, engine, partition_by, order_by, ttl)",
-            Self::Setting => "use ClickHouse 24.8 or later, and let the user change settings (readonly 0 or 2)",
-            Self::Data => "a value does not fit its column: mend the type in the source document, or the file",
+            Self::UnknownTable => {
+                "create the table, or set table.create: auto in the source document"
+            }
+            Self::UnknownDatabase => {
+                "create the database, or set table.create: auto in the source document"
+            }
+            Self::UnknownColumn => {
+                "add the column to the table, or mend `select` or the name in the source document"
+            }
+            Self::Sql => {
+                "mend the SQL in the source document (select, engine, partition_by, order_by, ttl)"
+            }
+            Self::Setting => {
+                "use ClickHouse 24.8 or later, and let the user change settings (readonly 0 or 2)"
+            }
+            Self::Data => {
+                "a value does not fit its column: mend the type in the source document, or the file"
+            }
             Self::TooLarge => "ask for less, with LIMIT or a narrower condition",
             Self::Unknown => "the code is not classified; it is tried again",
         }
@@ -152,6 +186,7 @@ impl fmt::Display for ServerKind {
             Self::StaleCredentials => "stale credentials",
             Self::AccessDenied => "access denied",
             Self::UnknownTable => "unknown table",
+            Self::StaleTable => "table has changed",
             Self::UnknownDatabase => "unknown database",
             Self::UnknownColumn => "unknown column",
             Self::Sql => "SQL",

@@ -82,7 +82,10 @@ fn stray(text: &str) -> Option<String> {
             word.push(character);
             if !next.is_some_and(|next| next.is_alphanumeric() || next == '_') {
                 if open.is_empty() && word.eq_ignore_ascii_case("from") {
-                    return Some("it holds FROM outside of brackets; it must be a list of expressions".to_owned());
+                    return Some(
+                        "it holds FROM outside of brackets; it must be a list of expressions"
+                            .to_owned(),
+                    );
                 }
                 word.clear();
             }
@@ -93,10 +96,20 @@ fn stray(text: &str) -> Option<String> {
             ('-', Some('-')) | ('/', Some('*')) | ('#', Some(' ' | '!')) => {
                 return Some(format!("it holds a comment at character {}", at + 1));
             }
-            ('$', _) => return Some(format!("it holds `$` at character {}; write texts in apostrophes", at + 1)),
+            ('$', _) => {
+                return Some(format!(
+                    "it holds `$` at character {}; write texts in apostrophes",
+                    at + 1
+                ));
+            }
             ('\'' | '`' | '"', _) => loop {
                 match characters.next() {
-                    None => return Some(format!("the {character} at character {} is not closed", at + 1)),
+                    None => {
+                        return Some(format!(
+                            "the {character} at character {} is not closed",
+                            at + 1
+                        ));
+                    }
                     Some((_, '\\')) => {
                         characters.next();
                     }

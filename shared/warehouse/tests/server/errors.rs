@@ -11,18 +11,23 @@ use model::{Disposed, Disposition};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use warehouse::{
-    ClickHouse, ClusterConfig, Credentials, CredentialsError, CredentialsProvider, Options, Role, ServerKind,
-    TransportKind, Warehouse,
+    ClickHouse, ClusterConfig, Credentials, CredentialsError, CredentialsProvider, Options, Role,
+    ServerKind, TransportKind, Warehouse,
 };
 
-use crate::support::{CLUSTER, Database, batch, credentials, load, options, token, variable, warehouse_at};
+use crate::support::{
+    CLUSTER, Database, batch, credentials, load, options, token, variable, warehouse_at,
+};
 
 /// Gives each password in turn, the last for ever, and counts.
 struct Passwords(Mutex<VecDeque<String>>, AtomicUsize);
 
 impl Passwords {
     fn new(passwords: &[&str]) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(passwords.iter().map(|text| (*text).to_owned()).collect()), AtomicUsize::new(0)))
+        Arc::new(Self(
+            Mutex::new(passwords.iter().map(|text| (*text).to_owned()).collect()),
+            AtomicUsize::new(0),
+        ))
     }
 }
 
@@ -32,7 +37,8 @@ impl CredentialsProvider for Passwords {
         assert_eq!(secret, "the secret");
         self.1.fetch_add(1, Ordering::SeqCst);
         let mut passwords = self.0.lock().expect("lock");
-        let password = if passwords.len() > 1 { passwords.pop_front() } else { passwords.front().cloned() };
+        let password =
+            if passwords.len() > 1 { passwords.pop_front() } else { passwords.front().cloned() };
         Ok(Credentials { user: "motherlode".into(), password: password.expect("a password") })
     }
 }
@@ -78,7 +84,10 @@ async fn scripted(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static
                     }
                 }
                 let (status, body) = answer(&String::from_utf8_lossy(&request));
-                let head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
                 let _ = stream.write_all(head.as_bytes()).await;
                 // Until the client is done: a close with unread bytes is a reset.
                 while stream.read_buf(&mut request).await.unwrap_or(0) > 0 {}
@@ -95,7 +104,11 @@ async fn a_rotated_password_is_read_anew() {
     let url = scripted(move |request| {
         // The crate sends user and password as headers or as basic authentication.
         let right = request.contains(*seen.lock().expect("lock"));
-        if right { (200, "{\"a\":1}\n".into()) } else { (403, "Code: 516. DB::Exception: Authentication failed. (version 26)".into()) }
+        if right {
+            (200, "{\"a\":1}\n".into())
+        } else {
+            (403, "Code: 516. DB::Exception: Authentication failed. (version 26)".into())
+        }
     })
     .await;
     let passwords = Passwords::new(&["old", "new"]);
@@ -103,8 +116,10 @@ async fn a_rotated_password_is_read_anew() {
     warehouse.query(CLUSTER, "SELECT 1", &[]).await.expect("old");
     *current.lock().expect("lock") = "new";
     // In the middle of a load: given back, and right at the next try.
-    let mut insert =
-        warehouse.insert(CLUSTER, Database::events_of("d").insert(token(1), batch(0).schema())).await.expect("insert");
+    let mut insert = warehouse
+        .insert(CLUSTER, Database::events_of("d").insert(token(1), batch(0).schema()))
+        .await
+        .expect("insert");
     let error = match insert.write(&batch(0)).await {
         Err(error) => error,
         Ok(()) => insert.finish().await.expect_err("old"),
@@ -121,7 +136,11 @@ async fn a_rotated_password_does_not_even_show_in_a_query() {
     let seen = current.clone();
     let url = scripted(move |request| {
         let right = request.contains(*seen.lock().expect("lock"));
-        if right { (200, "{\"a\":1}\n".into()) } else { (403, "Code: 516. DB::Exception: Authentication failed.".into()) }
+        if right {
+            (200, "{\"a\":1}\n".into())
+        } else {
+            (403, "Code: 516. DB::Exception: Authentication failed.".into())
+        }
     })
     .await;
     let warehouse = with_passwords(&url, Passwords::new(&["old", "new"]));
@@ -140,15 +159,24 @@ async fn a_server_that_is_not_there_is_tried_again_later() {
     let warehouse = warehouse_at(&[&free_address().await], credentials(), options());
     let table = Database::events_of("d");
     let error = warehouse.prepare(CLUSTER, &table).await.expect_err("refused");
-    assert_eq!((error.transport_kind(), error.disposition()), (Some(TransportKind::Connect), Disposition::Retry));
+    assert_eq!(
+        (error.transport_kind(), error.disposition()),
+        (Some(TransportKind::Connect), Disposition::Retry)
+    );
     let error = load(&warehouse, &table, token(1), &[batch(0)]).await.expect_err("refused");
-    assert_eq!((error.transport_kind(), error.disposition()), (Some(TransportKind::Connect), Disposition::Retry));
+    assert_eq!(
+        (error.transport_kind(), error.disposition()),
+        (Some(TransportKind::Connect), Disposition::Retry)
+    );
 }
 
 #[tokio::test]
 async fn the_next_node_is_asked() {
-    let warehouse =
-        warehouse_at(&[&free_address().await, &variable("MOTHERLODE_TEST_CLICKHOUSE")], credentials(), options());
+    let warehouse = warehouse_at(
+        &[&free_address().await, &variable("MOTHERLODE_TEST_CLICKHOUSE")],
+        credentials(),
+        options(),
+    );
     warehouse.query(CLUSTER, "SELECT 1", &[]).await.expect("the second node");
 }
 
@@ -157,12 +185,20 @@ async fn a_server_that_never_answers_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let url = format!("http://{}", listener.local_addr().expect("address"));
     let short = Duration::from_millis(200);
-    let warehouse = warehouse_at(&[&url], credentials(), Options { connect: short, send: short, receive: short, compress: false });
+    let warehouse = warehouse_at(
+        &[&url],
+        credentials(),
+        Options { connect: short, send: short, receive: short, compress: false },
+    );
     let error = warehouse.query(CLUSTER, "SELECT 1", &[]).await.expect_err("silence");
-    assert_eq!((error.transport_kind(), error.disposition()), (Some(TransportKind::Timeout), Disposition::Retry));
+    assert_eq!(
+        (error.transport_kind(), error.disposition()),
+        (Some(TransportKind::Timeout), Disposition::Retry)
+    );
     // Small enough for the socket's buffers: the answer is waited for.
     let table = Database::events_of("d");
-    let error = load(&warehouse, &table, token(1), &[batch(0).slice(0, 10)]).await.expect_err("silence");
+    let error =
+        load(&warehouse, &table, token(1), &[batch(0).slice(0, 10)]).await.expect_err("silence");
     assert_eq!(error.transport_kind(), Some(TransportKind::Timeout), "{error}");
     // Larger than them: the sending is.
     let batches: Vec<_> = (0..40).map(batch).collect();
@@ -174,8 +210,13 @@ async fn a_server_that_never_answers_is_given_up() {
 async fn something_that_is_not_clickhouse_is_no_success() {
     let url = scripted(|_| (502, "<html>Bad Gateway</html>".into())).await;
     let warehouse = warehouse_at(&[&url], credentials(), options());
-    let error = load(&warehouse, &Database::events_of("d"), token(1), &[batch(0)]).await.expect_err("a gateway");
-    assert_eq!((error.transport_kind(), error.disposition()), (Some(TransportKind::Gateway), Disposition::Retry));
+    let error = load(&warehouse, &Database::events_of("d"), token(1), &[batch(0)])
+        .await
+        .expect_err("a gateway");
+    assert_eq!(
+        (error.transport_kind(), error.disposition()),
+        (Some(TransportKind::Gateway), Disposition::Retry)
+    );
 }
 
 #[tokio::test]
@@ -187,15 +228,26 @@ async fn a_null_that_the_column_cannot_take_is_the_objects_fault() {
     let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("x"), None]));
     let batch = RecordBatch::try_from_iter([("k", keys), ("s", texts)]).expect("a batch");
     let error = load(&database.warehouse, &table, token(1), &[batch]).await.expect_err("NULL");
-    assert_eq!((error.server_code(), error.disposition()), (Some(349), Disposition::Quarantine), "{error}");
+    assert_eq!(
+        (error.server_code(), error.disposition()),
+        (Some(349), Disposition::Quarantine),
+        "{error}"
+    );
     assert_eq!(database.rows("events").await, (0, 0));
     database.drop().await;
 }
 
 #[tokio::test]
 async fn an_unknown_cluster_is_named_with_those_that_there_are() {
-    let warehouse = warehouse_at(&["http://127.0.0.1:1"], Credentials { user: "u".into(), password: "p".into() }, options());
+    let warehouse = warehouse_at(
+        &["http://127.0.0.1:1"],
+        Credentials { user: "u".into(), password: "p".into() },
+        options(),
+    );
     let error = warehouse.query("elsewhere", "SELECT 1", &[]).await.expect_err("unknown");
     assert_eq!(error.disposition(), Disposition::Fatal);
-    assert!(error.to_string().contains("`elsewhere`") && error.to_string().contains(CLUSTER), "{error}");
+    assert!(
+        error.to_string().contains("`elsewhere`") && error.to_string().contains(CLUSTER),
+        "{error}"
+    );
 }

@@ -11,7 +11,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use warehouse::{Select, TableSpec, Warehouse};
 
-use crate::support::{BATCH, CLUSTER, Database, batch, credentials, load, options, token, warehouse_at};
+use crate::support::{
+    BATCH, CLUSTER, Database, batch, credentials, load, options, token, warehouse_at,
+};
 
 /// A table with a materialized view behind it, and with SQL before it or not.
 async fn table(database: &Database, select: bool) -> TableSpec {
@@ -48,7 +50,8 @@ async fn a_dropped_insert_leaves_nothing_and_its_replay_lands_once(
     let options = warehouse::Options { compress, ..options() };
     let warehouse = warehouse_at(&[&database.url], credentials(), options);
 
-    let mut insert = warehouse.insert(CLUSTER, table.insert(token(1), batch(0).schema())).await.expect("insert");
+    let mut insert =
+        warehouse.insert(CLUSTER, table.insert(token(1), batch(0).schema())).await.expect("insert");
     for number in 0..sent {
         insert.write(&batch(number)).await.expect("write");
     }
@@ -129,7 +132,8 @@ async fn a_cut_connection_leaves_nothing(
     let (url, _) = cutting_proxy(&database.url, after, how).await;
     let warehouse = warehouse_at(&[&url], credentials(), options());
     let batches: Vec<_> = (0..5).map(batch).collect();
-    let error = load(&warehouse, &table, token(1), &batches).await.expect_err("the connection was cut");
+    let error =
+        load(&warehouse, &table, token(1), &batches).await.expect_err("the connection was cut");
     assert_eq!(error.disposition(), Disposition::Retry, "{error}");
     database.quiet().await;
     assert_eq!(both(&database).await, [(0, 0); 2]);
@@ -148,7 +152,8 @@ async fn a_lost_answer_is_no_second_copy(#[values(false, true)] select: bool) {
     let warehouse = warehouse_at(&[&url], credentials(), options());
     let batches: Vec<_> = (0..2).map(batch).collect();
     if !select {
-        let error = load(&warehouse, &table, token(1), &batches).await.expect_err("the answer was lost");
+        let error =
+            load(&warehouse, &table, token(1), &batches).await.expect_err("the answer was lost");
         assert_eq!(error.disposition(), Disposition::Retry, "{error}");
         assert_eq!(cuts.load(Ordering::SeqCst), 1);
         database.quiet().await;
@@ -203,7 +208,9 @@ async fn a_chunk_over_many_partitions_is_repeated_harmlessly() {
         assert_eq!(database.rows("events").await, (4 * BATCH, 4 * BATCH));
     }
     let batches: Vec<_> = (4..12).map(batch).collect();
-    let error = load(&database.warehouse, &table, token(2), &batches).await.expect_err("over 1,000 partitions");
+    let error = load(&database.warehouse, &table, token(2), &batches)
+        .await
+        .expect_err("over 1,000 partitions");
     assert_eq!(error.disposition(), Disposition::Fatal, "{error}");
     assert_eq!(database.rows("events").await, (4 * BATCH, 4 * BATCH), "nothing of it");
     database.drop().await;
@@ -218,7 +225,8 @@ async fn a_write_that_was_dropped_in_the_middle_cannot_be_finished() {
     let url = format!("http://{}", listener.local_addr().expect("address"));
     // Nobody reads there: after some batches a write waits.
     let warehouse = warehouse_at(&[&url], credentials(), options());
-    let mut insert = warehouse.insert(CLUSTER, table.insert(token(1), batch(0).schema())).await.expect("insert");
+    let mut insert =
+        warehouse.insert(CLUSTER, table.insert(token(1), batch(0).schema())).await.expect("insert");
     let mut number = 0;
     loop {
         let next = batch(number);

@@ -2,6 +2,7 @@
 //! `MOTHERLODE_TEST_CLICKHOUSE`, `…_USER` and `…_PASSWORD`. Every test has a
 //! database of its own.
 
+mod contract;
 mod errors;
 mod exactly_once;
 mod support;

@@ -31,7 +31,12 @@ pub fn credentials() -> Credentials {
 }
 
 pub fn options() -> Options {
-    Options { connect: Duration::from_secs(5), send: Duration::from_secs(60), receive: Duration::from_secs(60), compress: false }
+    Options {
+        connect: Duration::from_secs(5),
+        send: Duration::from_secs(60),
+        receive: Duration::from_secs(60),
+        compress: false,
+    }
 }
 
 pub fn warehouse_at(urls: &[&str], credentials: Credentials, options: Options) -> ClickHouse {
@@ -56,7 +61,10 @@ impl Database {
     }
 
     pub async fn run(&self, sql: &str) {
-        self.warehouse.query_raw(CLUSTER, sql, "Null", 1024).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        self.warehouse
+            .query_raw(CLUSTER, sql, "Null", 1024)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
     /// The answer as tab-separated text.
@@ -68,13 +76,15 @@ impl Database {
 
     /// Rows, distinct keys and parts of a table of [`events`].
     pub async fn rows(&self, table: &str) -> (u64, u64) {
-        let answer = self.ask(&format!("SELECT count(), uniqExact(k) FROM {}.{table}", self.name)).await;
+        let answer =
+            self.ask(&format!("SELECT count(), uniqExact(k) FROM {}.{table}", self.name)).await;
         let mut numbers = answer.split('\t').map(|number| number.parse().expect("a number"));
         (numbers.next().expect("count"), numbers.next().expect("distinct"))
     }
 
     pub async fn parts(&self, table: &str) -> u64 {
-        let sql = "SELECT count() FROM system.parts WHERE active AND database = '{}' AND table = '{}'";
+        let sql =
+            "SELECT count() FROM system.parts WHERE active AND database = '{}' AND table = '{}'";
         let sql = sql.replacen("{}", &self.name, 1).replacen("{}", table, 1);
         self.ask(&sql).await.parse().expect("a number")
     }

@@ -16,7 +16,8 @@ async fn a_table_is_created_as_the_document_says() {
     let mut table = database.events();
     table.database = format!("{}_new", database.name);
     table.name = "odd `name` 'ü'".into();
-    table.columns = columns(&[("k", "UInt64"), ("a b`c", "Nullable(String)"), ("at", "DateTime64(3, 'UTC')")]);
+    table.columns =
+        columns(&[("k", "UInt64"), ("a b`c", "Nullable(String)"), ("at", "DateTime64(3, 'UTC')")]);
     table.engine = "ReplacingMergeTree(at)".into();
     table.partition_by = Some("toYYYYMM(at)".into());
     table.order_by = vec!["k".into(), "toDate(at)".into()];
@@ -49,23 +50,34 @@ async fn with_select_the_table_has_the_columns_of_the_sql() {
     });
     table.order_by = vec!["twice".into()];
     database.warehouse.prepare(CLUSTER, &table).await.expect("prepare");
-    let sql = format!("SELECT name, type FROM system.columns WHERE database = '{}' ORDER BY position", database.name);
+    let sql = format!(
+        "SELECT name, type FROM system.columns WHERE database = '{}' ORDER BY position",
+        database.name
+    );
     assert_eq!(database.ask(&sql).await, "twice\tUInt64\nday\tDate\ns\tString\n_row\tUInt64");
 
     let keys: ArrayRef = Arc::new(UInt64Array::from(vec![1, 2]));
     let texts: ArrayRef = Arc::new(StringArray::from(vec!["x", "y"]));
     let rows: ArrayRef = Arc::new(UInt64Array::from(vec![10, 11]));
-    let batch = RecordBatch::try_from_iter([("k", keys), ("s", texts), ("_row", rows)]).expect("a batch");
+    let batch =
+        RecordBatch::try_from_iter([("k", keys), ("s", texts), ("_row", rows)]).expect("a batch");
     load(&database.warehouse, &table, token(1), std::slice::from_ref(&batch)).await.expect("load");
     // Another process has not prepared it and asks for the names itself.
     let other = Database::new("select_other").await;
     load(&other.warehouse, &table, token(2), &[batch]).await.expect("load");
-    let sql = format!("SELECT twice, day, s, _row, count() FROM {}.events GROUP BY ALL ORDER BY ALL", database.name);
+    let sql = format!(
+        "SELECT twice, day, s, _row, count() FROM {}.events GROUP BY ALL ORDER BY ALL",
+        database.name
+    );
     assert_eq!(database.ask(&sql).await, "2\t2026-01-02\tx\t10\t2\n4\t2026-01-03\ty\t11\t2");
 
     table.select = Some(Select { expressions: "nothing_like_it".into(), passed: vec![] });
     let error = database.warehouse.prepare(CLUSTER, &table).await.expect_err("no such column");
-    assert_eq!((error.server_code(), error.disposition()), (Some(47), Disposition::Fatal), "{error}");
+    assert_eq!(
+        (error.server_code(), error.disposition()),
+        (Some(47), Disposition::Fatal),
+        "{error}"
+    );
     other.drop().await;
     database.drop().await;
 }
@@ -80,14 +92,25 @@ fn remedy(error: &WarehouseError) -> String {
 #[rstest]
 #[case::no_window("k UInt64, s String", "")]
 #[case::no_column("k UInt64", "SETTINGS non_replicated_deduplication_window = 5")]
-#[case::narrow_column("k UInt64, s FixedString(3)", "SETTINGS non_replicated_deduplication_window = 5")]
+#[case::narrow_column(
+    "k UInt64, s FixedString(3)",
+    "SETTINGS non_replicated_deduplication_window = 5"
+)]
 #[case::other_column("k UInt64, s Int32", "SETTINGS non_replicated_deduplication_window = 5")]
 #[tokio::test]
-async fn a_table_that_does_not_fit_is_refused_with_the_remedy(#[case] there: &str, #[case] settings: &str) {
-    let tag: String = there.chars().filter(char::is_ascii_alphanumeric).chain(settings.chars().take(1)).collect();
+async fn a_table_that_does_not_fit_is_refused_with_the_remedy(
+    #[case] there: &str,
+    #[case] settings: &str,
+) {
+    let tag: String =
+        there.chars().filter(char::is_ascii_alphanumeric).chain(settings.chars().take(1)).collect();
     let database = Database::new(&format!("misfit_{tag}")).await;
     let name = &database.name;
-    database.run(&format!("CREATE TABLE {name}.events ({there}) ENGINE = MergeTree ORDER BY k {settings}")).await;
+    database
+        .run(&format!(
+            "CREATE TABLE {name}.events ({there}) ENGINE = MergeTree ORDER BY k {settings}"
+        ))
+        .await;
     let table = database.events();
     let prepared = database.warehouse.prepare(CLUSTER, &table).await;
     if there.contains("FixedString") {
@@ -125,7 +148,11 @@ async fn a_table_that_was_dropped_is_made_anew() {
     database.run(&format!("DROP TABLE {}.events", database.name)).await;
     let batches: Vec<_> = (0..20).map(batch).collect();
     let error = load(&database.warehouse, &table, token(1), &batches).await.expect_err("no table");
-    assert_eq!((error.server_code(), error.disposition()), (Some(60), Disposition::Fatal), "{error}");
+    assert_eq!(
+        (error.server_code(), error.disposition()),
+        (Some(60), Disposition::Retry),
+        "{error}"
+    );
     database.warehouse.prepare(CLUSTER, &table).await.expect("prepare");
     load(&database.warehouse, &table, token(1), &batches).await.expect("load");
     assert_eq!(database.rows("events").await, (20 * BATCH, 20 * BATCH));
@@ -182,9 +209,17 @@ async fn a_query_gives_rows_as_json() {
         serde_json::to_string(&rows).expect("JSON"),
         r#"[{"a":18446744073709551615,"b":"it's\t\\ ?","c":[1.5,"nan"],"d":"0.1"}]"#
     );
-    let error = database.warehouse.query(CLUSTER, "SELECT * FROM numbers(10001)", &[]).await.expect_err("too many");
+    let error = database
+        .warehouse
+        .query(CLUSTER, "SELECT * FROM numbers(10001)", &[])
+        .await
+        .expect_err("too many");
     assert_eq!(error.server_code(), Some(396), "{error}");
-    let error = database.warehouse.query_raw(CLUSTER, "SELECT repeat('x', 5000)", "TSV", 1000).await.expect_err("long");
+    let error = database
+        .warehouse
+        .query_raw(CLUSTER, "SELECT repeat('x', 5000)", "TSV", 1000)
+        .await
+        .expect_err("long");
     assert_eq!(error.server_code(), Some(396), "{error}");
     database.drop().await;
 }

@@ -27,13 +27,20 @@ fn text(values: &[&str]) -> ArrayRef {
 
 fn list(element: ArrayRef, lengths: &[usize], nullable: bool) -> ArrayRef {
     let field = Field::new("item", element.data_type().clone(), nullable);
-    Arc::new(ListArray::new(Arc::new(field), OffsetBuffer::from_lengths(lengths.iter().copied()), element, None))
+    Arc::new(ListArray::new(
+        Arc::new(field),
+        OffsetBuffer::from_lengths(lengths.iter().copied()),
+        element,
+        None,
+    ))
 }
 
 fn structure(fields: Vec<(&str, ArrayRef)>) -> ArrayRef {
     let fields: Vec<_> = fields
         .into_iter()
-        .map(|(name, array)| (Arc::new(Field::new(name, array.data_type().clone(), array.null_count() > 0)), array))
+        .map(|(name, array)| {
+            (Arc::new(Field::new(name, array.data_type().clone(), array.null_count() > 0)), array)
+        })
         .collect();
     Arc::new(StructArray::from(fields))
 }
@@ -41,10 +48,19 @@ fn structure(fields: Vec<(&str, ArrayRef)>) -> ArrayRef {
 fn map(keys: ArrayRef, values: ArrayRef, lengths: &[usize]) -> ArrayRef {
     let entries = StructArray::from(vec![
         (Arc::new(Field::new("key", keys.data_type().clone(), false)), keys),
-        (Arc::new(Field::new("value", values.data_type().clone(), values.null_count() > 0)), values),
+        (
+            Arc::new(Field::new("value", values.data_type().clone(), values.null_count() > 0)),
+            values,
+        ),
     ]);
     let field = Field::new("entries", entries.data_type().clone(), false);
-    Arc::new(MapArray::new(Arc::new(field), OffsetBuffer::from_lengths(lengths.iter().copied()), entries, None, false))
+    Arc::new(MapArray::new(
+        Arc::new(field),
+        OffsetBuffer::from_lengths(lengths.iter().copied()),
+        entries,
+        None,
+        false,
+    ))
 }
 
 fn cases() -> Vec<Case> {
@@ -53,7 +69,11 @@ fn cases() -> Vec<Case> {
         ("Bool", Arc::new(BooleanArray::from(vec![true, false])), two("true", "false")),
         ("Int8", Arc::new(Int8Array::from(vec![i8::MIN, i8::MAX])), two("-128", "127")),
         ("Int16", Arc::new(Int16Array::from(vec![i16::MIN, i16::MAX])), two("-32768", "32767")),
-        ("Int32", Arc::new(Int32Array::from(vec![i32::MIN, i32::MAX])), two("-2147483648", "2147483647")),
+        (
+            "Int32",
+            Arc::new(Int32Array::from(vec![i32::MIN, i32::MAX])),
+            two("-2147483648", "2147483647"),
+        ),
         (
             "Int64",
             Arc::new(Int64Array::from(vec![i64::MIN, i64::MAX])),
@@ -62,18 +82,28 @@ fn cases() -> Vec<Case> {
         ("UInt8", Arc::new(UInt8Array::from(vec![0, u8::MAX])), two("0", "255")),
         ("UInt16", Arc::new(UInt16Array::from(vec![0, u16::MAX])), two("0", "65535")),
         ("UInt32", Arc::new(UInt32Array::from(vec![0, u32::MAX])), two("0", "4294967295")),
-        ("UInt64", Arc::new(UInt64Array::from(vec![0, u64::MAX])), two("0", "18446744073709551615")),
+        (
+            "UInt64",
+            Arc::new(UInt64Array::from(vec![0, u64::MAX])),
+            two("0", "18446744073709551615"),
+        ),
         ("Float32", Arc::new(Float32Array::from(vec![0.1, f32::NEG_INFINITY])), two("0.1", "-inf")),
         ("Float64", Arc::new(Float64Array::from(vec![0.1, f64::NAN])), two("0.1", "nan")),
         (
             "Decimal(9, 2)",
-            Arc::new(Decimal128Array::from(vec![-123_456_789, 5]).with_precision_and_scale(9, 2).expect("decimal")),
+            Arc::new(
+                Decimal128Array::from(vec![-123_456_789, 5])
+                    .with_precision_and_scale(9, 2)
+                    .expect("decimal"),
+            ),
             two("-1234567.89", "0.05"),
         ),
         (
             "Decimal(18, 6)",
             Arc::new(
-                Decimal128Array::from(vec![999_999_999_999_999_999, -1]).with_precision_and_scale(18, 6).expect("decimal"),
+                Decimal128Array::from(vec![999_999_999_999_999_999, -1])
+                    .with_precision_and_scale(18, 6)
+                    .expect("decimal"),
             ),
             two("999999999999.999999", "-0.000001"),
         ),
@@ -84,10 +114,17 @@ fn cases() -> Vec<Case> {
                     .with_precision_and_scale(38, 10)
                     .expect("decimal"),
             ),
-            two("9999999999999999999999999999.9999999999", "-9999999999999999999999999999.9999999999"),
+            two(
+                "9999999999999999999999999999.9999999999",
+                "-9999999999999999999999999999.9999999999",
+            ),
         ),
         ("String", text(&["ü\u{0}x", ""]), two("ü\\0x", "")),
-        ("String", Arc::new(BinaryArray::from_iter_values([&b"\xff\x01"[..], b""])), two("\u{fffd}\u{1}", "")),
+        (
+            "String",
+            Arc::new(BinaryArray::from_iter_values([&b"\xff\x01"[..], b""])),
+            two("\u{fffd}\u{1}", ""),
+        ),
         ("String", Arc::new(LargeStringArray::from_iter_values(["a", "b"])), two("a", "b")),
         ("LowCardinality(String)", text(&["a", "b"]), two("a", "b")),
         (
@@ -101,10 +138,18 @@ fn cases() -> Vec<Case> {
             two("a", "\\N"),
         ),
         ("FixedString(3)", fixed(&[*b"abc", *b"d\0\0"]), two("abc", "d\\0\\0")),
-        ("UUID", fixed(&UUIDS), two("01234567-89ab-cdef-fedc-ba9876543210", "ffffffff-ffff-ffff-ffff-ffffffffffff")),
+        (
+            "UUID",
+            fixed(&UUIDS),
+            two("01234567-89ab-cdef-fedc-ba9876543210", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
+        ),
         ("Date", Arc::new(UInt16Array::from(vec![0, u16::MAX])), two("1970-01-01", "2149-06-06")),
         ("Date", Arc::new(Date32Array::from(vec![0, 65_535])), two("1970-01-01", "2149-06-06")),
-        ("Date32", Arc::new(Date32Array::from(vec![-25_567, 120_529])), two("1900-01-01", "2299-12-31")),
+        (
+            "Date32",
+            Arc::new(Date32Array::from(vec![-25_567, 120_529])),
+            two("1900-01-01", "2299-12-31"),
+        ),
         (
             "DateTime('UTC')",
             Arc::new(TimestampSecondArray::from(vec![0, 4_294_967_295]).with_timezone("UTC")),
@@ -127,7 +172,9 @@ fn cases() -> Vec<Case> {
         ),
         (
             "DateTime64(3, 'UTC')",
-            Arc::new(TimestampMillisecondArray::from(vec![-1, 1_700_000_000_123]).with_timezone("UTC")),
+            Arc::new(
+                TimestampMillisecondArray::from(vec![-1, 1_700_000_000_123]).with_timezone("UTC"),
+            ),
             two("1969-12-31 23:59:59.999", "2023-11-14 22:13:20.123"),
         ),
         (
@@ -147,7 +194,10 @@ fn cases() -> Vec<Case> {
         ),
         (
             "DateTime64(5, 'UTC')",
-            Arc::new(TimestampMicrosecondArray::from(vec![10, 1_700_000_000_123_450]).with_timezone("UTC")),
+            Arc::new(
+                TimestampMicrosecondArray::from(vec![10, 1_700_000_000_123_450])
+                    .with_timezone("UTC"),
+            ),
             two("1970-01-01 00:00:00.00001", "2023-11-14 22:13:20.12345"),
         ),
         (
@@ -155,27 +205,69 @@ fn cases() -> Vec<Case> {
             Arc::new(TimestampNanosecondArray::from(vec![100, -100]).with_timezone("UTC")),
             two("1970-01-01 00:00:00.0000001", "1969-12-31 23:59:59.9999999"),
         ),
-        ("DateTime64(3, 'UTC')", Arc::new(TimestampMillisecondArray::from(vec![-2_208_988_800_000, 10_413_791_999_999]).with_timezone("UTC")), two("1900-01-01 00:00:00.000", "2299-12-31 23:59:59.999")),
+        (
+            "DateTime64(3, 'UTC')",
+            Arc::new(
+                TimestampMillisecondArray::from(vec![-2_208_988_800_000, 10_413_791_999_999])
+                    .with_timezone("UTC"),
+            ),
+            two("1900-01-01 00:00:00.000", "2299-12-31 23:59:59.999"),
+        ),
         ("Enum8('a b' = -1, 'c' = 2)", text(&["a b", "c"]), two("a b", "c")),
         ("Enum16('a' = -300, 'c' = 2)", text(&["a", "c"]), two("a", "c")),
-        ("IPv4", Arc::new(UInt32Array::from(vec![0x7f00_0001, u32::MAX])), two("127.0.0.1", "255.255.255.255")),
+        (
+            "IPv4",
+            Arc::new(UInt32Array::from(vec![0x7f00_0001, u32::MAX])),
+            two("127.0.0.1", "255.255.255.255"),
+        ),
         (
             "IPv6",
             fixed(&[*b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", [0; 16]]),
             two("2001:db8::1", "::"),
         ),
-        ("Array(Int32)", list(Arc::new(Int32Array::from(vec![1, 2])), &[2, 0], false), two("[1,2]", "[]")),
+        (
+            "Array(Int32)",
+            list(Arc::new(Int32Array::from(vec![1, 2])), &[2, 0], false),
+            two("[1,2]", "[]"),
+        ),
         (
             "Array(Nullable(String))",
             list(Arc::new(StringArray::from(vec![Some("a"), None])), &[0, 2], true),
             two("[]", "['a',NULL]"),
         ),
-        ("Array(UUID)", list(fixed(&UUIDS), &[1, 1], false), two("['01234567-89ab-cdef-fedc-ba9876543210']", "['ffffffff-ffff-ffff-ffff-ffffffffffff']")),
-        ("Array(LowCardinality(String))", list(text(&["a", "b"]), &[1, 1], false), two("['a']", "['b']")),
-        ("Array(Enum8('a' = 1, 'b' = 2))", list(text(&["a", "b"]), &[1, 1], false), two("['a']", "['b']")),
-        ("Array(Date)", list(Arc::new(Date32Array::from(vec![0, 1])), &[1, 1], false), two("['1970-01-01']", "['1970-01-02']")),
+        (
+            "Array(UUID)",
+            list(fixed(&UUIDS), &[1, 1], false),
+            two(
+                "['01234567-89ab-cdef-fedc-ba9876543210']",
+                "['ffffffff-ffff-ffff-ffff-ffffffffffff']",
+            ),
+        ),
+        (
+            "Array(LowCardinality(String))",
+            list(text(&["a", "b"]), &[1, 1], false),
+            two("['a']", "['b']"),
+        ),
+        (
+            "Array(Enum8('a' = 1, 'b' = 2))",
+            list(text(&["a", "b"]), &[1, 1], false),
+            two("['a']", "['b']"),
+        ),
+        (
+            "Array(Date)",
+            list(Arc::new(Date32Array::from(vec![0, 1])), &[1, 1], false),
+            two("['1970-01-01']", "['1970-01-02']"),
+        ),
         ("Array(IPv6)", list(fixed(&[[0; 16], [0; 16]]), &[1, 1], false), two("['::']", "['::']")),
-        ("Array(DateTime64(3, 'UTC'))", list(Arc::new(TimestampMillisecondArray::from(vec![1, 2]).with_timezone("UTC")), &[1, 1], false), two("['1970-01-01 00:00:00.001']", "['1970-01-01 00:00:00.002']")),
+        (
+            "Array(DateTime64(3, 'UTC'))",
+            list(
+                Arc::new(TimestampMillisecondArray::from(vec![1, 2]).with_timezone("UTC")),
+                &[1, 1],
+                false,
+            ),
+            two("['1970-01-01 00:00:00.001']", "['1970-01-01 00:00:00.002']"),
+        ),
         (
             "Array(Array(UInt8))",
             list(list(Arc::new(UInt8Array::from(vec![1, 2, 3])), &[1, 2], false), &[2, 0], false),
@@ -192,22 +284,42 @@ fn cases() -> Vec<Case> {
         // Fields by name, whatever their order.
         (
             "Tuple(a Int32, b String)",
-            structure(vec![("b", text(&["x", "y"])), ("a", Arc::new(Int32Array::from(vec![1, 2])))]),
+            structure(vec![
+                ("b", text(&["x", "y"])),
+                ("a", Arc::new(Int32Array::from(vec![1, 2]))),
+            ]),
             two("(1,'x')", "(2,'y')"),
         ),
         (
             "Tuple(Int32, String)",
-            structure(vec![("1", Arc::new(Int32Array::from(vec![1, 2]))), ("2", text(&["x", "y"]))]),
+            structure(vec![
+                ("1", Arc::new(Int32Array::from(vec![1, 2]))),
+                ("2", text(&["x", "y"])),
+            ]),
             two("(1,'x')", "(2,'y')"),
         ),
         (
             "Tuple(id UUID, day Date, kind Enum8('a' = 1, 'b' = 2))",
-            structure(vec![("id", fixed(&UUIDS)), ("day", Arc::new(Date32Array::from(vec![0, 1]))), ("kind", text(&["a", "b"]))]),
-            two("('01234567-89ab-cdef-fedc-ba9876543210','1970-01-01','a')", "('ffffffff-ffff-ffff-ffff-ffffffffffff','1970-01-02','b')"),
+            structure(vec![
+                ("id", fixed(&UUIDS)),
+                ("day", Arc::new(Date32Array::from(vec![0, 1]))),
+                ("kind", text(&["a", "b"])),
+            ]),
+            two(
+                "('01234567-89ab-cdef-fedc-ba9876543210','1970-01-01','a')",
+                "('ffffffff-ffff-ffff-ffff-ffffffffffff','1970-01-02','b')",
+            ),
         ),
         (
             "Array(Tuple(a Int32, b String))",
-            list(structure(vec![("a", Arc::new(Int32Array::from(vec![1, 2]))), ("b", text(&["x", "y"]))]), &[2, 0], false),
+            list(
+                structure(vec![
+                    ("a", Arc::new(Int32Array::from(vec![1, 2]))),
+                    ("b", text(&["x", "y"])),
+                ]),
+                &[2, 0],
+                false,
+            ),
             two("[(1,'x'),(2,'y')]", "[]"),
         ),
         (
@@ -220,7 +332,11 @@ fn cases() -> Vec<Case> {
             map(text(&["a", "b"]), Arc::new(Float64Array::from(vec![Some(0.5), None])), &[1, 1]),
             two("{'a':0.5}", "{'b':NULL}"),
         ),
-        ("Map(String, Array(String))", map(text(&["a", "b"]), list(text(&["x", "y"]), &[1, 1], false), &[1, 1]), two("{'a':['x']}", "{'b':['y']}")),
+        (
+            "Map(String, Array(String))",
+            map(text(&["a", "b"]), list(text(&["x", "y"]), &[1, 1], false), &[1, 1]),
+            two("{'a':['x']}", "{'b':['y']}"),
+        ),
     ]
 }
 
@@ -228,7 +344,9 @@ fn cases() -> Vec<Case> {
 fn nullable(cases: Vec<Case>) -> Vec<(String, ArrayRef, Vec<&'static str>)> {
     let mut all = Vec::new();
     for (name, array, expected) in cases {
-        let scalar = !["LowCardinality", "Array", "Tuple", "Map"].iter().any(|nested| name.starts_with(nested));
+        let scalar = !["LowCardinality", "Array", "Tuple", "Map"]
+            .iter()
+            .any(|nested| name.starts_with(nested));
         if scalar && !matches!(array.data_type(), DataType::Dictionary(..)) {
             let indices = UInt32Array::from(vec![Some(0), None]);
             let with_null = arrow::compute::take(&array, &indices, None).expect("take");
@@ -258,16 +376,22 @@ async fn what_is_inserted_reads_back_equal() {
                 Field::new("k", DataType::UInt64, false),
                 Field::new("v", array.data_type().clone(), array.null_count() > 0),
             ]);
-            let batch = RecordBatch::try_new(Arc::new(schema), vec![keys, array.clone()]).expect("a batch");
+            let batch =
+                RecordBatch::try_new(Arc::new(schema), vec![keys, array.clone()]).expect("a batch");
             let what = format!("{name} from {:?}, select {select}", array.data_type());
-            if let Err(error) = load(&database.warehouse, &table, token(number as u64), &[batch]).await {
+            if let Err(error) =
+                load(&database.warehouse, &table, token(number as u64), &[batch]).await
+            {
                 wrong.push(format!("{what}: {error}"));
                 continue;
             }
-            let sql = format!("SELECT toTypeName(v), v FROM {}.{} ORDER BY k", database.name, table.name);
-            let answer = database.warehouse.query_raw(CLUSTER, &sql, "TSV", 1 << 20).await.expect("query");
+            let sql =
+                format!("SELECT toTypeName(v), v FROM {}.{} ORDER BY k", database.name, table.name);
+            let answer =
+                database.warehouse.query_raw(CLUSTER, &sql, "TSV", 1 << 20).await.expect("query");
             let answer = String::from_utf8_lossy(&answer).into_owned();
-            let got: Vec<_> = answer.lines().map(|line| line.split_once('\t').expect("two columns").1).collect();
+            let got: Vec<_> =
+                answer.lines().map(|line| line.split_once('\t').expect("two columns").1).collect();
             if got != expected {
                 wrong.push(format!("{what}: {got:?} instead of {expected:?}"));
             }
@@ -277,13 +401,46 @@ async fn what_is_inserted_reads_back_equal() {
     database.drop().await;
 }
 
+/// The batches of one INSERT may bring a dictionary each.
+#[tokio::test]
+async fn dictionaries_may_differ_between_batches() {
+    let database = Database::new("dictionaries").await;
+    let mut table = database.events();
+    table.columns = columns(&[("k", "UInt64"), ("v", "LowCardinality(Nullable(String))")]);
+    database.warehouse.prepare(CLUSTER, &table).await.expect("prepare");
+    let batches: Vec<_> =
+        [(0, [Some("a"), Some("b")]), (2, [Some("c"), None]), (4, [Some("b"), Some("a")])]
+            .into_iter()
+            .map(|(from, values)| {
+                let keys: ArrayRef = Arc::new(UInt64Array::from(vec![from, from + 1]));
+                let values: ArrayRef =
+                    Arc::new(values.into_iter().collect::<DictionaryArray<Int32Type>>());
+                let fields = vec![
+                    Field::new("k", DataType::UInt64, false),
+                    Field::new("v", values.data_type().clone(), true),
+                ];
+                RecordBatch::try_new(Arc::new(Schema::new(fields)), vec![keys, values])
+                    .expect("a batch")
+            })
+            .collect();
+    load(&database.warehouse, &table, token(1), &batches).await.expect("load");
+    let sql = format!(
+        "SELECT arrayStringConcat(groupArray(ifNull(v, '-'))) FROM (SELECT v FROM {}.events ORDER BY k)",
+        database.name
+    );
+    assert_eq!(database.ask(&sql).await, "abc-ba");
+    database.drop().await;
+}
+
 /// What the server refuses instead of storing something else. What it does NOT
 /// refuse (a wider integer, a date before 1970, more digits than the column
 /// has) is why `prepare` compares types and why ranges are checked before.
 #[tokio::test]
 async fn a_value_that_does_not_fit_is_refused() {
     let database = Database::new("misfits").await;
-    let decimal = Decimal128Array::from(vec![10_i128.pow(12), 1]).with_precision_and_scale(18, 2).expect("decimal");
+    let decimal = Decimal128Array::from(vec![10_i128.pow(12), 1])
+        .with_precision_and_scale(18, 2)
+        .expect("decimal");
     let cases: Vec<(&str, ArrayRef, u32)> = vec![
         ("Int32", Arc::new(Int32Array::from(vec![Some(1), None])), 349),
         ("String", Arc::new(StringArray::from(vec![Some("a"), None])), 349),
@@ -300,9 +457,14 @@ async fn a_value_that_does_not_fit_is_refused() {
         table.columns = columns(&[("k", "UInt64"), ("v", name)]);
         database.warehouse.prepare(CLUSTER, &table).await.expect("prepare");
         let keys: ArrayRef = Arc::new(UInt64Array::from(vec![0, 1]));
-        let batch = RecordBatch::try_from_iter([("k", keys), ("v", array.clone())]).expect("a batch");
+        let batch =
+            RecordBatch::try_from_iter([("k", keys), ("v", array.clone())]).expect("a batch");
         let error = load(&database.warehouse, &table, token(0), &[batch]).await.expect_err(name);
-        assert_eq!((error.server_code(), error.disposition()), (Some(code), Disposition::Quarantine), "{error}");
+        assert_eq!(
+            (error.server_code(), error.disposition()),
+            (Some(code), Disposition::Quarantine),
+            "{error}"
+        );
         assert_eq!(database.rows(&table.name).await, (0, 0), "{name}");
     }
     database.drop().await;

@@ -45,6 +45,12 @@ impl Scanner {
         Self { open: Vec::new(), mode: Mode::Start }
     }
 
+    /// At the start of another value.
+    pub(super) fn restart(&mut self) {
+        self.open.clear();
+        self.mode = Mode::Start;
+    }
+
     /// Within brackets whose end is looked for.
     pub(super) fn within(open: Vec<u8>) -> Self {
         Self { open, mode: Mode::Structure }
@@ -78,35 +84,34 @@ impl Scanner {
                         .position(ends)
                         .map_or(Scan::More, |length| Scan::End(at + length));
                 }
-                Mode::Start | Mode::Structure => {
-                    let byte = piece[at];
-                    match byte {
+                Mode::Start => match piece[at] {
+                    byte @ (b',' | b':' | b'}' | b']') => {
+                        return Scan::Broken(
+                            at,
+                            format!("a value is expected, not `{}`", char::from(byte)),
+                        );
+                    }
+                    b'"' | b'{' | b'[' => self.mode = Mode::Structure,
+                    _ => self.mode = Mode::Scalar,
+                },
+                Mode::Structure => {
+                    let shapes = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
+                    let Some(found) = piece[at..].iter().position(shapes) else {
+                        return Scan::More;
+                    };
+                    at += found + 1;
+                    match piece[at - 1] {
                         b'"' => self.mode = Mode::Text,
-                        b'{' | b'[' => {
-                            self.open.push(byte);
-                            self.mode = Mode::Structure;
-                        }
-                        b'}' | b']' => {
-                            if let Err(reason) = self.close(byte) {
-                                return Scan::Broken(at, reason);
+                        open @ (b'{' | b'[') => self.open.push(open),
+                        close => {
+                            if let Err(reason) = self.close(close) {
+                                return Scan::Broken(at - 1, reason);
                             }
                             if self.open.is_empty() {
-                                return Scan::End(at + 1);
+                                return Scan::End(at);
                             }
                         }
-                        b',' | b':' if matches!(self.mode, Mode::Start) => {
-                            return Scan::Broken(
-                                at,
-                                format!("a value is expected, not `{}`", char::from(byte)),
-                            );
-                        }
-                        _ if matches!(self.mode, Mode::Start) => {
-                            self.mode = Mode::Scalar;
-                            continue;
-                        }
-                        _ => {}
                     }
-                    at += 1;
                 }
             }
         }
@@ -114,11 +119,7 @@ impl Scanner {
     }
 
     fn close(&mut self, byte: u8) -> Result<(), String> {
-        let expected = match self.open.pop() {
-            Some(b'{') => b'}',
-            Some(_) => b']',
-            None => return Err(format!("a value is expected, not `{}`", char::from(byte))),
-        };
+        let expected = if self.open.pop() == Some(b'{') { b'}' } else { b']' };
         if byte == expected {
             return Ok(());
         }

@@ -16,6 +16,7 @@ pub(super) struct Text {
     pub(super) buffer: TextBuffer,
     name: String,
     max_row_bytes: usize,
+    scanner: Scanner,
     /// The brackets around the array of rows.
     pub(super) around: Vec<u8>,
 }
@@ -23,7 +24,13 @@ pub(super) struct Text {
 impl Text {
     /// The start of a stream, which lies at `base` of its object.
     pub(super) fn new(stream: Stream, base: u64, name: String, max_row_bytes: usize) -> Self {
-        Self { buffer: TextBuffer::new(stream, base), name, max_row_bytes, around: Vec::new() }
+        Self {
+            buffer: TextBuffer::new(stream, base),
+            name,
+            max_row_bytes,
+            scanner: Scanner::new(),
+            around: Vec::new(),
+        }
     }
 
     /// The next byte that is not white space.
@@ -51,10 +58,10 @@ impl Text {
 
     /// Appends the value that begins here and passes over it.
     pub(super) fn value(&mut self, out: &mut Vec<u8>) -> Result<Range<usize>, DecodeError> {
-        let mut scanner = Scanner::new();
+        self.scanner.restart();
         let mut scanned = 0;
         loop {
-            let outcome = scanner.scan(&self.buffer.rest()[scanned..]);
+            let outcome = self.scanner.scan(&self.buffer.rest()[scanned..]);
             let length = match outcome {
                 Scan::More => self.buffer.rest().len(),
                 Scan::End(at) | Scan::Broken(at, _) => scanned + at,

@@ -1,0 +1,26 @@
+//! From a command to the module that does it.
+
+use clap::CommandFactory as _;
+
+use crate::cli::{Cli, Command};
+use crate::ui::Ui;
+use crate::{demo, load, objects, quarantine, query, sources, stack};
+
+/// Does what the command line asks for.
+pub async fn run(cli: Cli, ui: &Ui) -> anyhow::Result<()> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Sources(command) => sources::run(command, global, ui).await,
+        Command::Load(args) => load::run(&args, global, ui).await,
+        Command::Objects(args) => objects::run(&args, global, ui).await,
+        Command::Quarantine(command) => quarantine::run(command, global, ui).await,
+        Command::Query(args) => query::run(&args, global, ui).await,
+        Command::Stack(command) => stack::run(command, global, ui).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "motherlode", &mut script);
+            ui.data(&script)
+        }
+        Command::Demo(args) => demo::run(args, ui).await,
+    }
+}

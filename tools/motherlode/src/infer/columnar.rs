@@ -1,0 +1,203 @@
+//! The beginning of a Parquet or Arrow file: it states its types itself; the
+//! rows only say where NULLs are and how many values differ.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
+use arrow::error::ArrowError;
+use arrow::ipc::reader::{FileReader, StreamReader};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use model::ColumnType;
+use model::document::Format;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::ParquetMetaData;
+
+use super::profile::Profile;
+use super::sample::{Field, ROWS, Sample};
+use crate::failure::Advise as _;
+
+/// What helps against a file that cannot be read.
+const DAMAGED: &str = "the file may be damaged or cut off: fetch it again";
+
+/// Looks at the beginning of a Parquet file.
+pub fn parquet(file: &Path) -> anyhow::Result<Sample> {
+    let reading = || format!("reading {} as Parquet", file.display());
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file)?).with_context(reading).hint(|| DAMAGED)?;
+    let nulls = null_counts(builder.metadata());
+    let total = builder.metadata().file_metadata().num_rows();
+    let schema = builder.schema().clone();
+    let most = usize::try_from(ROWS).unwrap_or(usize::MAX);
+    let reader = builder.with_limit(most).build().with_context(reading).hint(|| DAMAGED)?;
+    let batch = collect(&schema, reader).with_context(reading).hint(|| DAMAGED)?;
+    let is_whole = i64::try_from(batch.num_rows()).is_ok_and(|rows| rows == total);
+    let mut sample = sample(Format::Parquet, "none", &batch, is_whole);
+    for field in &mut sample.fields {
+        // The statistics know the rows behind the sample too.
+        field.profile.nulls = nulls.get(&field.path[0]).copied().unwrap_or(0).max(field.profile.nulls);
+    }
+    Ok(sample)
+}
+
+/// Looks at the beginning of an Arrow IPC file.
+pub fn arrow_file<R: Read + Seek>(content: R, compression: &'static str, file: &Path) -> anyhow::Result<Sample> {
+    let reading = || format!("reading {} as Arrow IPC file", file.display());
+    let reader = FileReader::try_new(content, None).with_context(reading).hint(|| DAMAGED)?;
+    let schema = reader.schema();
+    let (batch, is_whole) = beginning(&schema, reader).with_context(reading).hint(|| DAMAGED)?;
+    Ok(sample(Format::Arrow, compression, &batch, is_whole))
+}
+
+/// Looks at the beginning of an Arrow IPC stream.
+pub fn arrow_stream<R: Read>(content: R, compression: &'static str, file: &Path) -> anyhow::Result<Sample> {
+    let reading = || format!("reading {} as Arrow IPC stream", file.display());
+    let reader = StreamReader::try_new(content, None).with_context(reading).hint(|| DAMAGED)?;
+    let schema = reader.schema();
+    let (batch, is_whole) = beginning(&schema, reader).with_context(reading).hint(|| DAMAGED)?;
+    Ok(sample(Format::Arrow, compression, &batch, is_whole))
+}
+
+/// Batches up to the number of rows that is looked at, and whether there are
+/// no more rows.
+fn beginning(
+    schema: &SchemaRef,
+    batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+) -> Result<(RecordBatch, bool), ArrowError> {
+    let most = usize::try_from(ROWS).unwrap_or(usize::MAX);
+    let mut taken = Vec::new();
+    let mut rows = 0;
+    for batch in batches {
+        let batch = batch?;
+        rows += batch.num_rows();
+        taken.push(Ok(batch));
+        if rows > most {
+            break;
+        }
+    }
+    let batch = collect(schema, taken.into_iter())?;
+    Ok((batch.slice(0, rows.min(most)), rows <= most))
+}
+
+fn collect(
+    schema: &SchemaRef,
+    batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+) -> Result<RecordBatch, ArrowError> {
+    let batches = batches.collect::<Result<Vec<_>, _>>()?;
+    let schema = batches.first().map_or_else(|| Arc::clone(schema), RecordBatch::schema);
+    concat_batches(&schema, &batches)
+}
+
+/// NULLs of each column that is no struct or list, from the statistics.
+fn null_counts(metadata: &ParquetMetaData) -> HashMap<String, u64> {
+    let mut counts = HashMap::new();
+    for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+        if let [name] = column.column_path().parts()
+            && let Some(nulls) = column.statistics().and_then(|statistics| statistics.null_count_opt())
+        {
+            *counts.entry(name.clone()).or_default() += nulls;
+        }
+    }
+    counts
+}
+
+fn sample(format: Format, compression: &'static str, batch: &RecordBatch, is_whole: bool) -> Sample {
+    let schema: &Schema = batch.schema_ref();
+    let fields = schema.fields().iter().zip(batch.columns()).map(|(field, array)| {
+        let profile = profile(array);
+        let stated = Some((column_type(array, &profile), field.data_type().to_string()));
+        Field { path: vec![field.name().clone()], profile, stated }
+    });
+    Sample {
+        format,
+        compression,
+        fields: fields.collect(),
+        rows: u64::try_from(batch.num_rows()).unwrap_or(u64::MAX),
+        is_whole,
+        notes: Vec::new(),
+    }
+}
+
+fn profile(array: &ArrayRef) -> Profile {
+    let mut profile = Profile::default();
+    let options = FormatOptions::default().with_display_error(true);
+    let texts = ArrayFormatter::try_new(array, &options).ok();
+    let is_date = matches!(array.data_type(), DataType::Date32);
+    for row in 0..array.len() {
+        if array.is_null(row) {
+            profile.null();
+            continue;
+        }
+        let text = texts.as_ref().map(|texts| texts.value(row).to_string()).unwrap_or_default();
+        if is_date {
+            profile.moments.take(&text);
+        }
+        profile.stated(&text);
+    }
+    profile
+}
+
+/// The ClickHouse type of an Arrow array, without what NULLs at its own level
+/// make of it.
+fn column_type(array: &ArrayRef, profile: &Profile) -> ColumnType {
+    let inner = |array: &ArrayRef| {
+        let inner = column_type(array, &self::profile(array));
+        let can_be_null = !matches!(inner, ColumnType::Array(_) | ColumnType::Tuple(_) | ColumnType::Map(..));
+        if array.null_count() > 0 && can_be_null { ColumnType::Nullable(Box::new(inner)) } else { inner }
+    };
+    match array.data_type() {
+        DataType::Boolean => ColumnType::Bool,
+        DataType::Int8 => ColumnType::Int(8),
+        DataType::Int16 => ColumnType::Int(16),
+        DataType::Int32 => ColumnType::Int(32),
+        DataType::Int64 => ColumnType::Int(64),
+        DataType::UInt8 => ColumnType::UInt(8),
+        DataType::UInt16 => ColumnType::UInt(16),
+        DataType::UInt32 => ColumnType::UInt(32),
+        DataType::UInt64 => ColumnType::UInt(64),
+        DataType::Float16 | DataType::Float32 => ColumnType::Float(32),
+        DataType::Float64 => ColumnType::Float(64),
+        DataType::Date32 if profile.moments.years.is_none_or(|(low, high)| low >= 1970 && high < 2149) => ColumnType::Date,
+        DataType::Date32 | DataType::Date64 => ColumnType::Date32,
+        DataType::Timestamp(TimeUnit::Second, zone) => ColumnType::DateTime(Some(zone_of(zone.as_deref()))),
+        DataType::Timestamp(unit, zone) => {
+            let digits = match unit {
+                TimeUnit::Second | TimeUnit::Millisecond => 3,
+                TimeUnit::Microsecond => 6,
+                TimeUnit::Nanosecond => 9,
+            };
+            ColumnType::DateTime64(digits, Some(zone_of(zone.as_deref())))
+        }
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale)
+        | DataType::Decimal256(precision, scale)
+            if *precision <= 38 && *scale >= 0 =>
+        {
+            ColumnType::Decimal(*precision, scale.unsigned_abs())
+        }
+        DataType::FixedSizeBinary(size) => ColumnType::FixedString(size.unsigned_abs()),
+        DataType::List(_) => ColumnType::Array(Box::new(inner(array.as_list::<i32>().values()))),
+        DataType::LargeList(_) => ColumnType::Array(Box::new(inner(array.as_list::<i64>().values()))),
+        DataType::Struct(fields) if !fields.is_empty() => {
+            let columns = fields.iter().zip(array.as_struct().columns());
+            ColumnType::Tuple(columns.map(|(field, column)| (field.name().clone(), inner(column))).collect())
+        }
+        DataType::Map(..) => {
+            let map = array.as_map();
+            ColumnType::Map(Box::new(inner(map.keys())), Box::new(inner(map.values())))
+        }
+        _ => ColumnType::String,
+    }
+}
+
+/// A zone that ClickHouse knows; offsets such as `+02:00` are instants, which
+/// UTC shows as well.
+fn zone_of(zone: Option<&str>) -> String {
+    zone.filter(|zone| zone.starts_with(|c: char| c.is_ascii_alphabetic())).unwrap_or("UTC").to_owned()
+}

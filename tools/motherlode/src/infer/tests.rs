@@ -1,0 +1,236 @@
+//! Whole proposals for small files, and the types of single columns.
+
+use std::io::Write as _;
+
+use model::ColumnType;
+use model::document::{Format, JsonLayout};
+use rstest::rstest;
+
+use super::*;
+
+fn propose(name: &str, content: &[u8]) -> Proposal {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(name);
+    std::fs::write(&file, content).unwrap();
+    infer(&file, &Wishes::default()).unwrap()
+}
+
+fn refuse(name: &str, content: &[u8]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(name);
+    std::fs::write(&file, content).unwrap();
+    infer(&file, &Wishes::default()).unwrap_err().to_string()
+}
+
+fn types(proposal: &Proposal) -> Vec<String> {
+    let columns = &proposal.document.columns;
+    columns.iter().map(|column| format!("{} {}", column.name, column.column_type)).collect()
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[rstest]
+#[case("1\n2\n", "UInt8")]
+#[case("100\n200\n", "UInt16")]
+#[case("-1\n40\n", "Int8")]
+#[case("-1\n100\n", "Int16")]
+#[case("2000000000\n1\n", "UInt32")]
+#[case("9223372036854775807\n", "UInt64")]
+#[case("18446744073709551615\n", "UInt64")]
+#[case("-9223372036854775808\n", "Int64")]
+#[case("18446744073709551616\n", "String")]
+#[case("1.5\n2\n", "Float64")]
+#[case("true\nFALSE\n", "Bool")]
+#[case("00501\n10001\n", "String")]
+#[case("1\nx\n", "String")]
+#[case("1\n\"\"\n", "Nullable(UInt8)")]
+#[case("1\nNA\n", "Nullable(UInt8)")]
+#[case("a\nNA\n", "String")]
+#[case("\"\"\n\"\"\n", "Nullable(String)")]
+#[case("2020-01-01\n1969-01-01\n", "Date32")]
+#[case("2020-01-01\n2021-01-01\n", "Date")]
+#[case("2020-01-01T10:00:00Z\n2021-01-01T10:00:00.5Z\n", "DateTime64(3, 'UTC')")]
+#[case("2020-01-01 10:00\n", "DateTime('UTC')")]
+#[case("1850-01-01\n", "String")]
+#[case("67e55044-10b1-426f-9247-bb680e5fe0c8\n", "UUID")]
+fn columns_of_csv_get_types(#[case] rows: &str, #[case] expected: &str) {
+    let proposal = propose("a.csv", format!("value\n{rows}").as_bytes());
+    assert_eq!(proposal.document.columns[0].column_type, expected);
+}
+
+#[rstest]
+#[case("1", "UInt8")]
+#[case("1.5", "Float64")]
+#[case("true", "Bool")]
+#[case("\"1\"", "String")]
+#[case("\"2020-01-01\"", "Date")]
+#[case("[1, 2]", "Array(UInt8)")]
+#[case("[1.5, null]", "Array(Nullable(Float64))")]
+#[case("[[1], [2]]", "Array(Array(UInt8))")]
+#[case("[\"a\"]", "Array(String)")]
+#[case("[1, \"a\"]", "String")]
+#[case("[{\"a\": 1}]", "String")]
+#[case("null", "Nullable(String)")]
+fn columns_of_json_get_types(#[case] value: &str, #[case] expected: &str) {
+    let proposal = propose("a.json", format!("[{{\"value\": {value}}}]").as_bytes());
+    assert_eq!(proposal.document.columns[0].column_type, expected);
+}
+
+#[test]
+fn a_csv_file_becomes_a_document() {
+    let mut text = String::from("Flight Date;delay;Origin;Zip\n");
+    for i in 0..40 {
+        text.push_str(&format!("{:02}.01.2020;{};{};0{}\n", i % 28 + 1, if i == 3 { "NA".to_owned() } else { i.to_string() }, ["JFK", "LAX"][i % 2], i + 1000));
+    }
+    let proposal = propose("My Flights.csv.gz", &gzip(&text));
+    let yaml = proposal.yaml.lines().filter(|line| !line.starts_with("owner:")).collect::<Vec<_>>().join("\n");
+    assert_eq!(yaml, GOLDEN);
+    assert!(proposal.is_whole);
+    assert_eq!(proposal.rows, 40);
+}
+
+const GOLDEN: &str = r#"# Proposed by `motherlode sources infer` from all 40 rows of My Flights.csv.gz.
+# Correct what you know better, try it with `motherlode sources dry-run`, then put it.
+source: my-flights
+version: 1
+match:
+  prefix: my-flights/
+  suffix: ".csv.gz"
+format:
+  csv:
+    delimiter: ";"
+    nulls: ["", "NA"] # stand among numbers or times
+compression: auto # here: gzip; told by the bytes, then by the name
+columns:
+  # dates from 2020 to 2020, written as `%d.%m.%Y`
+  - name: flight_date
+    from: "Flight Date"
+    type: Date
+    timestamp: {formats: ["%d.%m.%Y"]}
+  # 0 to 39, with headroom; `NA` means NULL
+  - name: delay
+    type: Nullable(UInt8)
+  # text; 2 different values in 40 rows: a dictionary
+  - name: origin
+    from: Origin
+    type: LowCardinality(String)
+  # leading zeros, which a number would lose
+  - name: zip
+    from: Zip
+    type: String
+table:
+  database: landing
+  name: my_flights
+  # few values, then a time, then an identity: put here what your queries filter by
+  order_by: ["origin", "flight_date"]"#;
+
+#[test]
+fn the_array_of_a_document_is_found_and_rows_are_taken_apart() {
+    let text = r#"{"meta": {"tags": [{"a": 1}]}, "result": {"items": [
+        {"id": "x", "geo": {"type": "Point", "at": [1.5, 2]}, "time": 1517968154000, "a.b": 1},
+        {"id": "y", "geo": {"type": "Point", "at": [1, 2]}, "time": 1517968154001, "extra": null}
+    ]}}"#;
+    let proposal = propose("quakes.json", text.as_bytes());
+    let Format::Json(format) = &proposal.document.format else { panic!("no JSON") };
+    assert_eq!(format.path.as_deref(), Some("result.items"));
+    assert_eq!(
+        types(&proposal),
+        [
+            "id String",
+            "geo_type String",
+            "geo_at Array(Float64)",
+            "time DateTime64(3, 'UTC')",
+            "a_b Nullable(UInt8)",
+            "extra Nullable(String)"
+        ]
+    );
+    assert!(proposal.yaml.contains("from: geo.type\n"), "{}", proposal.yaml);
+    assert!(proposal.yaml.contains("from: {column: \"a.b\"}\n"), "{}", proposal.yaml);
+    assert!(proposal.yaml.contains("timestamp: {formats: [\"unix_ms\"]}\n"), "{}", proposal.yaml);
+}
+
+#[test]
+fn lines_are_told_from_a_document() {
+    let proposal = propose("a.json", b"{\"a\": 1}\n{\"a\": \"x\", \"b\": {}}\n");
+    assert!(matches!(&proposal.document.format, Format::Json(json) if json.layout == JsonLayout::Lines));
+    assert_eq!(types(&proposal), ["a String", "b Nullable(String)"]);
+    assert_eq!(proposal.rows, 2);
+}
+
+#[test]
+fn headers_that_repeat_or_are_missing_are_worked_around() {
+    let proposal = propose("a.csv", b"a,a,\n1,2,3\n");
+    assert_eq!(types(&proposal), ["a UInt8", "a_2 UInt8", "nameless UInt8"]);
+    assert!(proposal.yaml.contains("skip_lines: 1"), "{}", proposal.yaml);
+    let proposal = propose("a.csv", b"1,x\n2,y\n");
+    assert_eq!(types(&proposal), ["c1 UInt8", "c2 String"]);
+    assert_eq!(proposal.rows, 2);
+    let proposal = propose("a.csv", b",b\n1,x\n");
+    assert_eq!(types(&proposal), ["b String"]);
+}
+
+#[test]
+fn latin1_and_byte_order_marks_are_seen() {
+    let proposal = propose("a.csv", b"stadt\nM\xfcnchen\n");
+    assert!(proposal.yaml.contains("encoding: latin1"), "{}", proposal.yaml);
+    let proposal = propose("a.csv", "\u{feff}stadt\nMünchen\n".as_bytes());
+    assert_eq!(types(&proposal), ["stadt String"]);
+}
+
+#[rstest]
+#[case("a.csv", b"", "is empty")]
+#[case("a.csv", b"PK\x03\x04x", "a ZIP archive")]
+#[case("a.csv", b"\xff\xfea\0", "UTF-16 text")]
+#[case("a.json", b"a,b\n1,2\n", "is named as JSON")]
+#[case("a.json", b"[1, 2", "EOF while parsing")]
+#[case("a.json", b"[]", "holds no rows")]
+#[case("a.json", b"{\"a\":\n 1}\n{\"a\":\n 2}", "trailing characters")]
+#[case("a.parquet", b"PAR1xxxx", "as Parquet")]
+fn other_files_are_refused(#[case] name: &str, #[case] content: &[u8], #[case] message: &str) {
+    let error = refuse(name, content);
+    assert!(error.contains(message), "{error}");
+}
+
+#[test]
+fn a_cut_off_gzip_file_is_an_error() {
+    let mut bytes = gzip(&"a,b\n1,2\n".repeat(2_000));
+    bytes.truncate(bytes.len() - 12);
+    let error = refuse("a.csv.gz", &bytes);
+    assert!(error.contains("reading"), "{error}");
+}
+
+#[test]
+fn arrow_and_parquet_state_their_types() {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Date32Array, Int32Array, RecordBatch, StringArray};
+
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values((0..40).map(|i| if i % 2 == 0 { "a" } else { "b" })));
+    let numbers: ArrayRef = Arc::new(Int32Array::from_iter((0..40).map(|i| (i > 0).then_some(i))));
+    let days: ArrayRef = Arc::new(Date32Array::from_iter_values(0..40));
+    let batch = RecordBatch::try_from_iter([("Name", names), ("n", numbers), ("day", days)]).unwrap();
+    let mut file = Vec::new();
+    let mut writer = arrow::ipc::writer::FileWriter::try_new(&mut file, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let mut stream = Vec::new();
+    let mut writer = arrow::ipc::writer::StreamWriter::try_new(&mut stream, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let mut parquet = Vec::new();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut parquet, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    for (name, content) in [("a.arrow", file), ("b.arrow", stream), ("c.parquet", parquet)] {
+        let proposal = propose(name, &content);
+        assert_eq!(types(&proposal), ["name LowCardinality(String)", "n Nullable(Int32)", "day Date"], "{name}");
+        let column = ColumnType::parse(&proposal.document.columns[0].column_type);
+        assert!(column.is_ok());
+    }
+}

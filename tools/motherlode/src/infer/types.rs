@@ -1,0 +1,241 @@
+//! Which type each field gets, and why: a pure decision over its profile.
+
+use std::collections::BTreeSet;
+
+use model::ColumnType;
+use model::document::Format;
+
+use super::names::{Names, snake_case};
+use super::profile::Profile;
+use super::sample::{Field, Sample};
+
+/// Most different values of a column that is stored as a dictionary.
+const DICTIONARY: u64 = 1_000;
+
+/// One column of the proposal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    /// Where it comes from.
+    pub path: Vec<String>,
+    /// Its name in the table.
+    pub name: String,
+    /// Its type.
+    pub column_type: ColumnType,
+    /// The format of its dates and times, if it is not ISO 8601.
+    pub format: Option<String>,
+    /// Words of the file that mean NULL here.
+    pub markers: Vec<String>,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// How many different values it has.
+    pub distinct: u64,
+}
+
+/// A type without NULLs, the format of its texts, and why.
+struct Bare {
+    column_type: ColumnType,
+    format: Option<String>,
+    reasons: Vec<String>,
+}
+
+/// The columns for a sample, in its order.
+#[must_use]
+pub fn columns(sample: &Sample) -> Vec<Chosen> {
+    let bare: Vec<Bare> = sample.fields.iter().map(|field| bare(field, &sample.format)).collect();
+    // What means NULL in one column means NULL in all of them: a document has
+    // one list.
+    let markers: BTreeSet<&String> = sample
+        .fields
+        .iter()
+        .zip(&bare)
+        .filter(|(field, bare)| field.profile.values > 0 && bare.column_type != ColumnType::String)
+        .flat_map(|(field, _)| field.profile.markers.keys())
+        .collect();
+    let mut names = Names::default();
+    let fields = sample.fields.iter().zip(bare);
+    fields
+        .map(|(field, bare)| {
+            let marked: Vec<String> =
+                field.profile.markers.keys().filter(|word| markers.contains(word)).cloned().collect();
+            let name = names.own(&snake_case(&field.path.join("_")));
+            finish(field, bare, name, marked, sample)
+        })
+        .collect()
+}
+
+/// Adds what NULLs and few different values make of a type.
+fn finish(field: &Field, bare: Bare, name: String, markers: Vec<String>, sample: &Sample) -> Chosen {
+    let profile = &field.profile;
+    let Bare { mut column_type, format, mut reasons } = bare;
+    let distinct = profile.distinct();
+    if column_type == ColumnType::String
+        && profile.values > 0
+        && profile.lists + profile.objects == 0
+        && distinct <= DICTIONARY
+        && distinct.saturating_mul(10) <= sample.rows
+    {
+        reasons.push(format!("{distinct} different values in {} rows: a dictionary", sample.rows));
+        column_type = ColumnType::LowCardinality(Box::new(column_type));
+    }
+    let is_text = matches!(column_type.bare(), ColumnType::String);
+    if !markers.is_empty() {
+        reasons.push(format!("{} means NULL", markers.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")));
+    }
+    let empty_is_text = is_text && profile.values > 0 && matches!(sample.format, Format::Csv(_));
+    if !markers.is_empty() || (profile.nulls > 0 && !empty_is_text) || profile.values + profile.marked() == 0 {
+        if profile.nulls > 0 {
+            reasons.push(format!("{} of {} rows have none", profile.nulls, sample.rows));
+        }
+        match column_type {
+            ColumnType::Array(_) | ColumnType::Tuple(_) | ColumnType::Map(..) => {
+                reasons.push(format!("{column_type} takes no NULL: kept as JSON text"));
+                column_type = nullable(ColumnType::String);
+            }
+            other => column_type = nullable(other),
+        }
+    } else if profile.nulls > 0 {
+        reasons.push(format!("{} empty fields stay empty texts", profile.nulls));
+    }
+    Chosen { path: field.path.clone(), name, column_type, format, markers, reasons, distinct }
+}
+
+fn nullable(column_type: ColumnType) -> ColumnType {
+    match column_type {
+        ColumnType::LowCardinality(inner) => ColumnType::LowCardinality(Box::new(nullable(*inner))),
+        ColumnType::Nullable(_) => column_type,
+        other => ColumnType::Nullable(Box::new(other)),
+    }
+}
+
+fn bare(field: &Field, format: &Format) -> Bare {
+    if let Some((column_type, words)) = &field.stated {
+        let reasons = vec![format!("the file says {words}")];
+        return Bare { column_type: column_type.clone(), format: None, reasons };
+    }
+    let name = field.path.last().map(String::as_str).unwrap_or_default();
+    of_profile(&field.profile, name, matches!(format, Format::Csv(_)))
+}
+
+fn of_profile(profile: &Profile, name: &str, is_csv: bool) -> Bare {
+    let because = |column_type, reason: &str| Bare { column_type, format: None, reasons: vec![reason.to_owned()] };
+    let text = |reason: &str| because(ColumnType::String, reason);
+    let all = |count: u64| count == profile.values;
+    if profile.values == 0 {
+        return text("no value in the sample: check the type");
+    }
+    if profile.is_padded {
+        return text("leading zeros, which a number would lose");
+    }
+    if all(profile.integers) {
+        return profile.range.map_or_else(|| text("text"), |range| integers(range, name));
+    }
+    if all(profile.integers + profile.floats) {
+        return because(ColumnType::Float(64), "numbers with fractions");
+    }
+    if all(profile.booleans) {
+        return because(ColumnType::Bool, "truth values");
+    }
+    if all(profile.texts) {
+        if all(profile.uuids) {
+            return because(ColumnType::Uuid, "every value is a UUID");
+        }
+        return times(profile).unwrap_or_else(|| text("text"));
+    }
+    if all(profile.lists)
+        && let Some(element) = &profile.element
+    {
+        return lists(element, name);
+    }
+    if profile.lists + profile.objects > 0 {
+        return text("objects or arrays that differ: kept as JSON text");
+    }
+    let kinds = if is_csv { "numbers and texts" } else { "values of different types" };
+    text(&format!("{kinds} are mixed"))
+}
+
+/// The smallest type that holds twice what was seen.
+fn integers((low, high): (i128, i128), name: &str) -> Bare {
+    if let Some(bare) = unix_times((low, high), name) {
+        return bare;
+    }
+    let reason = format!("{low} to {high}, with headroom");
+    let chosen = if low >= 0 {
+        let holds = |bits: &u8, factor: i128| high.saturating_mul(factor) < 1_i128 << bits;
+        let bits = [8, 16, 32, 64].into_iter();
+        bits.clone().find(|bits| holds(bits, 2)).or_else(|| bits.clone().find(|bits| holds(bits, 1))).map(ColumnType::UInt)
+    } else {
+        let holds = |bits: &u8, factor: i128| {
+            let limit = 1_i128 << (bits - 1);
+            low.saturating_mul(factor) >= -limit && high.saturating_mul(factor) < limit
+        };
+        let bits = [8, 16, 32, 64].into_iter();
+        bits.clone().find(|bits| holds(bits, 2)).or_else(|| bits.clone().find(|bits| holds(bits, 1))).map(ColumnType::Int)
+    };
+    match chosen {
+        Some(column_type) => Bare { column_type, format: None, reasons: vec![reason] },
+        None => Bare {
+            column_type: ColumnType::String,
+            format: None,
+            reasons: vec![format!("{low} to {high}: more than 64 bits")],
+        },
+    }
+}
+
+/// Numbers that count from 1970, by their name and size together.
+fn unix_times((low, high): (i128, i128), name: &str) -> Option<Bare> {
+    const FROM: i128 = 946_684_800; // 2000-01-01
+    const TO: i128 = 4_102_444_800; // 2100-01-01
+    let name = snake_case(name);
+    let is_named = ["time", "timestamp", "ts", "at", "created", "updated", "epoch", "date", "datetime"]
+        .iter()
+        .any(|word| name == *word || name.ends_with(&format!("_{word}")));
+    let units = [("unix", 1, None), ("unix_ms", 1_000, Some(3)), ("unix_us", 1_000_000, Some(6)), ("unix_ns", 1_000_000_000, Some(9))];
+    let (format, _, digits) = units.into_iter().find(|(_, unit, _)| low >= FROM * unit && high < TO * unit)?;
+    is_named.then(|| {
+        let utc = Some("UTC".to_owned());
+        let column_type = digits.map_or(ColumnType::DateTime(utc.clone()), |digits| ColumnType::DateTime64(digits, utc));
+        let reasons = vec![format!("{low} to {high} and the name say: a time since 1970 ({format})")];
+        Bare { column_type, format: Some(format.to_owned()), reasons }
+    })
+}
+
+/// Dates and times, when every text is one.
+fn times(profile: &Profile) -> Option<Bare> {
+    let form = profile.moments.form()?;
+    let (first, last) = profile.moments.years?;
+    let utc = || Some("UTC".to_owned());
+    let within = |low: i32, high: i32| low <= first && last <= high;
+    let column_type = match (form.has_time, form.digits) {
+        (false, _) if within(1970, 2148) => ColumnType::Date,
+        (false, _) if within(1900, 2299) => ColumnType::Date32,
+        (true, 0) if within(1970, 2105) => ColumnType::DateTime(utc()),
+        (true, 0) if within(1900, 2299) => ColumnType::DateTime64(0, utc()),
+        (true, 1..=3) if within(1900, 2299) => ColumnType::DateTime64(3, utc()),
+        (true, 4..=6) if within(1900, 2299) => ColumnType::DateTime64(6, utc()),
+        (true, 7..=9) if within(1900, 2261) => ColumnType::DateTime64(9, utc()),
+        _ => return None,
+    };
+    let what = if form.has_time { "times" } else { "dates" };
+    let written = form.format.map_or("ISO 8601".to_owned(), |format| format!("`{format}`"));
+    let mut reasons = vec![format!("{what} from {first} to {last}, written as {written}")];
+    if let Some(rival) = form.rival {
+        reasons.push(format!("`{rival}` fits too: CHECK which one is meant"));
+    }
+    if form.has_time && !profile.moments.has_offset && !form.format.is_some_and(|format| format.contains("%z")) {
+        reasons.push("the texts name no zone and are read as UTC; else set timestamp.zone".to_owned());
+    }
+    Some(Bare { column_type, format: form.format.map(str::to_owned), reasons })
+}
+
+fn lists(element: &Profile, name: &str) -> Bare {
+    let inner = of_profile(element, name, false);
+    let mixed = element.objects > 0 || inner.format.is_some() || (element.values == 0 && element.nulls > 0);
+    if mixed || (inner.column_type == ColumnType::String && element.texts != element.values) {
+        return Bare { column_type: ColumnType::String, format: None, reasons: vec!["arrays of different things: kept as JSON text".to_owned()] };
+    }
+    let mut reasons = vec!["arrays".to_owned()];
+    reasons.extend(inner.reasons);
+    let is_array = matches!(inner.column_type, ColumnType::Array(_));
+    let column_type = if element.nulls > 0 && !is_array { nullable(inner.column_type) } else { inner.column_type };
+    Bare { column_type: ColumnType::Array(Box::new(column_type)), format: None, reasons }
+}

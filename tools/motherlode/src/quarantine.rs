@@ -1,0 +1,184 @@
+//! `quarantine`: the rows that could not be loaded, with everything it takes to
+//! mend them.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use warehouse::quarantine::{DATABASE, TABLE};
+use warehouse::{JsonRow, ServerKind, Warehouse as _, WarehouseError};
+
+use crate::cli::Global;
+use crate::failure::{Advise as _, advised};
+use crate::table::Table;
+use crate::target::{Target, cluster_of};
+use crate::ui::Ui;
+
+/// Commands on the quarantine.
+#[derive(Debug, Subcommand)]
+pub enum QuarantineCommand {
+    /// Bad rows with their reasons, newest first.
+    List(ListArgs),
+    /// One bad row as it stands in its object, and everything known about it.
+    Show(ShowArgs),
+}
+
+/// Which rows.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only those of this source; else those of all sources on one cluster.
+    #[arg(long)]
+    source: Option<String>,
+    /// Only those of objects with this key (or, with an `@`, this object).
+    #[arg(long, value_name = "KEY")]
+    object: Option<String>,
+    /// The cluster that is asked; the source's own, else `ingestion`.
+    #[arg(long)]
+    cluster: Option<String>,
+    /// At most this many.
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+}
+
+/// Which row.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The source.
+    #[arg(long)]
+    source: String,
+    /// The object's key (or, with an `@`, the object as `list` writes it).
+    #[arg(long, value_name = "KEY")]
+    object: String,
+    /// Ordinal of the row in the object, from 0, as `list` gives it.
+    #[arg(long)]
+    row: u64,
+    /// The cluster that is asked; the source's own when absent.
+    #[arg(long)]
+    cluster: Option<String>,
+}
+
+/// What both commands ask for. An absent filter is an empty text.
+const FILTER: &str = "({source:String} = '' OR source = {source:String}) \
+                      AND ({object:String} = '' OR key = {object:String} OR object = {object:String})";
+
+/// Does what is asked of the quarantine.
+pub async fn run(command: QuarantineCommand, global: &Global, ui: &Ui) -> anyhow::Result<()> {
+    let target = Target::find(global).await?;
+    match command {
+        QuarantineCommand::List(args) => list(&args, &target, ui).await,
+        QuarantineCommand::Show(args) => show(&args, &target, ui).await,
+    }
+}
+
+async fn list(args: &ListArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
+    let sql = format!(
+        "SELECT toString(at) AS time, source, object, row, column, column_type, reason, config_version \
+         FROM {DATABASE}.{TABLE} WHERE {FILTER} ORDER BY at DESC, object, row LIMIT {{limit:UInt32}}"
+    );
+    let source = args.source.as_deref();
+    let cluster = cluster(args.cluster.as_deref(), source, target).await?;
+    let params = [
+        ("source", source.unwrap_or_default().to_owned()),
+        ("object", args.object.clone().unwrap_or_default()),
+        ("limit", args.limit.to_string()),
+    ];
+    let rows = ask(target, &cluster, &sql, &params).await?;
+    if rows.is_empty() {
+        ui.note(&format!("no such row is in the quarantine of cluster {cluster}"));
+    }
+    ui.answer(&rows, || {
+        let mut table = Table::new(["time (UTC)", "source", "object", ">row", "column", "type", "reason"]).cut(80);
+        for row in &rows {
+            table.row(["time", "source", "object", "row", "column", "column_type", "reason"].map(|name| word(row, name)));
+        }
+        table.to_string()
+    })
+}
+
+async fn show(args: &ShowArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
+    // The raw bytes need not be UTF-8, which JSON must be.
+    let sql = format!(
+        "SELECT * EXCEPT (raw, at), toString(at) AS time, hex(raw) AS raw_hex FROM {DATABASE}.{TABLE} \
+         WHERE {FILTER} AND row = {{row:UInt64}} ORDER BY at DESC LIMIT 1"
+    );
+    let cluster = cluster(args.cluster.as_deref(), Some(&args.source), target).await?;
+    let params =
+        [("source", args.source.clone()), ("object", args.object.clone()), ("row", args.row.to_string())];
+    let Some(mut row) = ask(target, &cluster, &sql, &params).await?.into_iter().next() else {
+        return Err(advised(
+            format!("row {} of {} is not in the quarantine of cluster {cluster}", args.row, args.object),
+            format!("see which rows are: motherlode quarantine list --source {}", args.source),
+        ));
+    };
+    let hex = row.get("raw_hex").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let raw = unhex(&hex);
+    let text = std::str::from_utf8(&raw).ok();
+    row.insert("raw".to_owned(), text.map_or(Value::Null, |text| json!(text)));
+    ui.answer(&row, || {
+        let mut lines = String::new();
+        for name in ["source", "object", "row", "column", "column_type", "reason", "config_version", "time", "token"] {
+            lines.push_str(&format!("{name:<15} {}\n", word(&row, name)));
+        }
+        lines.push_str("\nthe row as it stands in the object");
+        match text {
+            Some(text) => lines.push_str(&format!(":\n{text}\n")),
+            None => lines.push_str(&format!(" (no UTF-8; in hexadecimal):\n{hex}\n")),
+        }
+        lines.push_str(&format!(
+            "\nto mend it: correct the file and load it again, or change the document \
+             (`motherlode sources show {} --yaml`), put it, and load the object again",
+            args.source
+        ));
+        lines
+    })
+}
+
+/// The cluster that holds the rows.
+async fn cluster(named: Option<&str>, source: Option<&str>, target: &Target) -> anyhow::Result<String> {
+    match (named, source) {
+        (Some(name), _) => Ok(name.to_owned()),
+        (None, None) => Ok("ingestion".to_owned()),
+        (None, Some(source)) => {
+            let registered = target.ingest()?.catalog.get(source, None).await?;
+            Ok(cluster_of(&registered.document).to_owned())
+        }
+    }
+}
+
+async fn ask(
+    target: &Target,
+    cluster: &str,
+    sql: &str,
+    params: &[(&str, String)],
+) -> anyhow::Result<Vec<JsonRow>> {
+    match target.warehouse()?.query(cluster, sql, params).await {
+        // The table is made with the first bad row.
+        Err(WarehouseError::Server { kind: ServerKind::UnknownTable | ServerKind::UnknownDatabase, .. }) => {
+            Ok(Vec::new())
+        }
+        answer => answer.hint(|| "name another cluster with --cluster, or see `motherlode stack status`"),
+    }
+}
+
+fn word(row: &JsonRow, name: &str) -> String {
+    match row.get(name) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// The bytes of hexadecimal digits; the server writes nothing else.
+fn unhex(digits: &str) -> Vec<u8> {
+    let nibble = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(0);
+    digits.as_bytes().chunks_exact(2).map(|pair| nibble(&pair[0]) << 4 | nibble(&pair[1])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_bytes_come_back() {
+        assert_eq!(unhex("00FF61"), [0, 255, b'a']);
+        assert_eq!(unhex(""), Vec::<u8>::new());
+    }
+}

@@ -1,0 +1,83 @@
+//! `sources validate`: every problem of every document, with its path.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use model::document::{DocumentError, SourceDocument};
+use serde_json::{Value, json};
+
+use crate::failure::{Advise as _, advised};
+use crate::ui::Ui;
+
+/// Checks documents.
+pub fn run(files: &[PathBuf], ui: &Ui) -> anyhow::Result<()> {
+    let mut lines = String::new();
+    let mut answers: Vec<Value> = Vec::new();
+    let mut broken = 0;
+    for file in files {
+        let text = read(file)?;
+        let checked = SourceDocument::from_yaml(&text);
+        let problems = checked.as_ref().err().map(DocumentError::problems).unwrap_or_default();
+        match &checked {
+            Ok(document) => lines.push_str(&format!("{}: source {} is valid\n", file.display(), document.source)),
+            Err(_) => broken += 1,
+        }
+        for problem in &problems {
+            lines.push_str(&format!("{}: {problem}\n", file.display()));
+        }
+        answers.push(json!({
+            "file": file.display().to_string(),
+            "source": checked.as_ref().ok().map(|document| document.source.clone()),
+            "valid": checked.is_ok(),
+            "problems": problems
+                .iter()
+                .map(|problem| json!({"path": problem.path, "message": problem.message}))
+                .collect::<Vec<_>>(),
+        }));
+    }
+    ui.answer(&answers, || lines)?;
+    if broken == 0 {
+        return Ok(());
+    }
+    Err(advised(
+        format!("{broken} of {} documents are not valid", files.len()),
+        "correct the fields named above; `motherlode sources schema` gives editors completion",
+    ))
+}
+
+/// The text of a document.
+pub fn read(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file)
+        .with_context(|| format!("reading {}", file.display()))
+        .hint(|| "name a source document, a YAML file; `motherlode sources infer FILE` proposes one")
+}
+
+/// The document of a file.
+pub fn document(file: &Path) -> anyhow::Result<SourceDocument> {
+    SourceDocument::from_yaml(&read(file)?)
+        .with_context(|| format!("{} is no valid source document", file.display()))
+        .hint(|| format!("correct the fields; see `motherlode sources validate {}`", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_told_and_the_command_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.yaml");
+        std::fs::write(&file, "source: A\nversion: 2\nowner: me\nmatch: {prefix: a/}\nformat: parquet\ncolumns: []\ntable: {database: d, name: t}\n").unwrap();
+        let problems = SourceDocument::from_yaml(&read(&file).unwrap()).unwrap_err().problems();
+        let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(paths, ["source", "version", "columns"]);
+        let error = run(&[file], &Ui::new(true)).unwrap_err();
+        assert_eq!(error.to_string(), "1 of 1 documents are not valid");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = document(Path::new("nowhere.yaml")).unwrap_err();
+        assert!(error.to_string().starts_with("reading nowhere.yaml: "), "{error}");
+    }
+}

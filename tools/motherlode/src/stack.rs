@@ -1,0 +1,173 @@
+//! The local stack: up, status, down.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use devstack::{BucketOptions, FunctionOptions, Options, Program, QueueOptions};
+use serde_json::json;
+
+use crate::cli::Global;
+use crate::failure::{Advise as _, advised};
+use crate::target::DEFAULT_STACK;
+use crate::ui::Ui;
+
+/// The bucket whose objects the stack loads.
+pub const LANDING: &str = "landing";
+
+/// Commands on the local stack.
+#[derive(Debug, Subcommand)]
+pub enum StackCommand {
+    /// Start ClickHouse, AWS and the functions on this machine.
+    Up(NameArgs),
+    /// What runs where, how to query it, and what is wrong.
+    Status(NameArgs),
+    /// Stop everything that `up` has started.
+    Down(NameArgs),
+    /// Run a stack in this process (how `up` runs it in the background).
+    #[command(hide = true)]
+    Serve(ServeArgs),
+}
+
+/// Which stack.
+#[derive(Debug, Args)]
+pub struct NameArgs {
+    /// Name of the stack; several can run side by side.
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// Where the options of the stack lie.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The file that `up` has written.
+    #[arg(long)]
+    options: PathBuf,
+}
+
+/// Runs a stack in this process until it is stopped. Must be called on the main
+/// thread, outside of any runtime.
+pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    Ok(devstack::serve(&Options::read(&args.options)?)?)
+}
+
+/// Does what is asked of the stack.
+pub async fn run(command: StackCommand, global: &Global, ui: &Ui) -> anyhow::Result<()> {
+    match command {
+        StackCommand::Up(args) => up(&args.name(global), global, ui).await,
+        StackCommand::Status(args) => status(&args.name(global), global, ui).await,
+        StackCommand::Down(args) => down(&args.name(global), global, ui).await,
+        StackCommand::Serve(_) => Err(advised("`stack serve` was reached inside a runtime", "report this: it is a bug")),
+    }
+}
+
+impl NameArgs {
+    fn name(&self, global: &Global) -> String {
+        self.name.clone().or_else(|| global.stack.clone()).unwrap_or_else(|| DEFAULT_STACK.to_owned())
+    }
+}
+
+/// What a stack of this program consists of: three clusters, AWS, and `mother`
+/// behind the bucket `landing`.
+///
+/// # Errors
+/// When `mother` is not built.
+pub fn options(root: &Path, name: &str) -> anyhow::Result<Options> {
+    let this = std::env::current_exe()?;
+    let mut mother = FunctionOptions::new("mother", sibling(&this, "mother")?);
+    mother.timeout_seconds = 60;
+    mother.queue = Some(QueueOptions {
+        // Longer than an invocation, so that a message is not seen twice by
+        // itself; a message of an object that somebody holds waits less.
+        visibility_timeout_s: 90,
+        max_receive_count: 5,
+        ..QueueOptions::default()
+    });
+    let defaults = Options::default();
+    Ok(Options {
+        name: name.to_owned(),
+        root: root.to_owned(),
+        program: Program { path: this, ..defaults.program.clone() },
+        buckets: vec![BucketOptions { name: LANDING.to_owned(), notify: Some("mother".to_owned()) }],
+        functions: vec![mother],
+        ..defaults
+    })
+}
+
+/// A program that was built beside this one.
+fn sibling(this: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let path = this.with_file_name(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(advised(
+        format!("the program `{name}` is not beside this one ({})", path.display()),
+        format!("build it: cargo build --release -p {name}"),
+    ))
+}
+
+async fn up(name: &str, global: &Global, ui: &Ui) -> anyhow::Result<()> {
+    let options = options(&global.root, name)?;
+    let state = {
+        let task = ui.task(&format!("stack {name}"));
+        devstack::up(&options, &|step| task.at(step, "")).await.hint(|| {
+            format!("the logs are under {}", options.dir().join("logs").display())
+        })?
+    };
+    if ui.is_json() {
+        return ui.json(&json!({"state": state, "environment": state.environment()}));
+    }
+    let status = devstack::status(&options.dir()).await?;
+    ui.text(&devstack::render_status(&status))?;
+    ui.text(&how_to_go_on(name))
+}
+
+/// What can be done with a stack that is up.
+fn how_to_go_on(name: &str) -> String {
+    let flag = if name == DEFAULT_STACK { String::new() } else { format!(" --stack {name}") };
+    format!(
+        "\nhow to go on:\n\
+         \x20 motherlode{flag} sources infer FILE -o SOURCE.yaml   propose a source document\n\
+         \x20 motherlode{flag} sources put SOURCE.yaml             register it\n\
+         \x20 motherlode{flag} load FILE --source SOURCE           upload the file and follow it\n\
+         \x20 motherlode{flag} query 'SELECT …'                    look at the rows\n\
+         \x20 motherlode stack down --name {name}          stop everything"
+    )
+}
+
+async fn status(name: &str, global: &Global, ui: &Ui) -> anyhow::Result<()> {
+    let status = devstack::status(&devstack::stack_dir(&global.root, name))
+        .await
+        .hint(|| format!("start it with `motherlode stack up --name {name}`"))?;
+    ui.answer(&status, || devstack::render_status(&status))?;
+    if status.problems.is_empty() {
+        return Ok(());
+    }
+    Err(advised(
+        format!("the stack {name} has problems:\n  {}", status.problems.join("\n  ")),
+        format!("see the logs under {}, or restart it", status.state.dir.join("logs").display()),
+    ))
+}
+
+async fn down(name: &str, global: &Global, ui: &Ui) -> anyhow::Result<()> {
+    let dir = devstack::stack_dir(&global.root, name);
+    let was_up = devstack::down(&dir)
+        .await
+        .hint(|| format!("see the processes of {} and end the supervisor by hand", dir.display()))?;
+    let words = if was_up { "is stopped" } else { "was not up" };
+    ui.answer(&json!({"stack": name, "was_up": was_up}), || format!("the stack {name} {words}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_says_how_to_build_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let this = dir.path().join("motherlode");
+        let error = sibling(&this, "mother").unwrap_err();
+        assert!(error.to_string().contains("`mother` is not beside this one"), "{error}");
+        std::fs::write(dir.path().join("mother"), "").unwrap();
+        assert_eq!(sibling(&this, "mother").unwrap(), dir.path().join("mother"));
+    }
+}

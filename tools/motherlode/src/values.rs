@@ -1,0 +1,134 @@
+//! A value of a mapped batch as JSON, as the column's type spells it.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use chrono::{DateTime, SecondsFormat};
+use model::ColumnType;
+use serde_json::{Map, Value, json};
+
+/// The value at `row`.
+#[must_use]
+pub fn json_of(array: &dyn Array, row: usize, column_type: &ColumnType) -> Value {
+    if array.is_null(row) {
+        return Value::Null;
+    }
+    match (array.data_type(), column_type.bare()) {
+        (DataType::Boolean, _) => json!(array.as_boolean().value(row)),
+        (DataType::Utf8, _) => json!(array.as_string::<i32>().value(row)),
+        (DataType::FixedSizeBinary(_), bare) => bytes(array.as_fixed_size_binary().value(row), bare),
+        (DataType::UInt32, ColumnType::Ipv4) => json!(Ipv4Addr::from_bits(at::<UInt32Type>(array, row)).to_string()),
+        (DataType::Int8, _) => json!(at::<Int8Type>(array, row)),
+        (DataType::Int16, _) => json!(at::<Int16Type>(array, row)),
+        (DataType::Int32, _) => json!(at::<Int32Type>(array, row)),
+        (DataType::Int64, _) => json!(at::<Int64Type>(array, row)),
+        (DataType::UInt8, _) => json!(at::<UInt8Type>(array, row)),
+        (DataType::UInt16, _) => json!(at::<UInt16Type>(array, row)),
+        (DataType::UInt32, _) => json!(at::<UInt32Type>(array, row)),
+        (DataType::UInt64, _) => json!(at::<UInt64Type>(array, row)),
+        (DataType::Float32, _) => float(f64::from(at::<Float32Type>(array, row))),
+        (DataType::Float64, _) => float(at::<Float64Type>(array, row)),
+        (DataType::Decimal128(..), _) => {
+            json!(array.as_primitive::<Decimal128Type>().value_as_string(row))
+        }
+        (DataType::Date32, _) => date(at::<Date32Type>(array, row)),
+        (DataType::Timestamp(unit, _), _) => time(array, row, *unit),
+        (DataType::List(_), ColumnType::Array(element)) => {
+            let list = array.as_list::<i32>().value(row);
+            (0..list.len()).map(|i| json_of(&list, i, element)).collect()
+        }
+        (DataType::Struct(_), ColumnType::Tuple(fields)) => {
+            let inner = array.as_struct();
+            let pairs = inner.fields().iter().zip(inner.columns()).zip(fields);
+            let map: Map<_, _> = pairs
+                .map(|((field, column), (_, inner_type))| (field.name().clone(), json_of(column, row, inner_type)))
+                .collect();
+            Value::Object(map)
+        }
+        (DataType::Map(..), ColumnType::Map(key, value)) => {
+            let entries = array.as_map().value(row);
+            let (keys, values) = (entries.column(0), entries.column(1));
+            let pairs = (0..entries.len()).map(|i| (text_of(&json_of(keys, i, key)), json_of(values, i, value)));
+            Value::Object(pairs.collect())
+        }
+        // The transform makes no other types.
+        (other, _) => json!(format!("({other})")),
+    }
+}
+
+/// A value for a table.
+#[must_use]
+pub fn text_of(value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn at<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> T::Native {
+    array.as_primitive::<T>().value(row)
+}
+
+/// JSON has no word for what is no number.
+fn float(value: f64) -> Value {
+    if value.is_finite() { json!(value) } else { json!(value.to_string()) }
+}
+
+fn bytes(bytes: &[u8], column_type: &ColumnType) -> Value {
+    match (column_type, <[u8; 16]>::try_from(bytes)) {
+        (ColumnType::Uuid, Ok(bytes)) => json!(uuid::Uuid::from_bytes(bytes).to_string()),
+        (ColumnType::Ipv6, Ok(bytes)) => json!(Ipv6Addr::from(bytes).to_string()),
+        _ => json!(String::from_utf8_lossy(bytes).trim_end_matches('\0')),
+    }
+}
+
+fn date(days: i32) -> Value {
+    let time = DateTime::from_timestamp(i64::from(days) * 86_400, 0);
+    time.map_or_else(|| json!(days), |time| json!(time.format("%Y-%m-%d").to_string()))
+}
+
+/// A time in UTC, with the digits that its unit has.
+fn time(array: &dyn Array, row: usize, unit: TimeUnit) -> Value {
+    let (time, digits) = match unit {
+        TimeUnit::Second => {
+            (DateTime::from_timestamp(at::<TimestampSecondType>(array, row), 0), SecondsFormat::Secs)
+        }
+        TimeUnit::Millisecond => {
+            (DateTime::from_timestamp_millis(at::<TimestampMillisecondType>(array, row)), SecondsFormat::Millis)
+        }
+        TimeUnit::Microsecond => {
+            (DateTime::from_timestamp_micros(at::<TimestampMicrosecondType>(array, row)), SecondsFormat::Micros)
+        }
+        TimeUnit::Nanosecond => {
+            (Some(DateTime::from_timestamp_nanos(at::<TimestampNanosecondType>(array, row))), SecondsFormat::Nanos)
+        }
+    };
+    time.map_or(Value::Null, |time| json!(time.to_rfc3339_opts(digits, true)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Date32Array, FixedSizeBinaryArray, Float64Array, TimestampMillisecondArray, UInt32Array};
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(Arc::new(Date32Array::from(vec![1])), "Date", json!("1970-01-02"))]
+    #[case(Arc::new(Float64Array::from(vec![f64::NAN])), "Float64", json!("NaN"))]
+    #[case(Arc::new(UInt32Array::from(vec![0x7f00_0001])), "IPv4", json!("127.0.0.1"))]
+    #[case(Arc::new(UInt32Array::from(vec![None])), "Nullable(UInt32)", Value::Null)]
+    #[case(Arc::new(TimestampMillisecondArray::from(vec![1_500])), "DateTime64(3)", json!("1970-01-01T00:00:01.500Z"))]
+    #[case(Arc::new(FixedSizeBinaryArray::try_from(vec![&[0_u8; 16][..]]).unwrap()), "UUID", json!("00000000-0000-0000-0000-000000000000"))]
+    fn values_are_spelt_by_their_type(#[case] array: ArrayRef, #[case] column_type: &str, #[case] expected: Value) {
+        assert_eq!(json_of(&array, 0, &ColumnType::parse(column_type).unwrap()), expected);
+    }
+}

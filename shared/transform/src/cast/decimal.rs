@@ -79,6 +79,9 @@ fn power(exponent: u32) -> Option<i128> {
 /// Takes a sign, digits with at most one point among them, and an exponent.
 pub(super) fn parse_decimal(text: &str, scale: i8) -> Result<i128, Fault> {
     let bytes = text.as_bytes();
+    if let Some(value) = short_decimal(bytes, scale) {
+        return Ok(value);
+    }
     let (negative, bytes) = match bytes {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -140,6 +143,33 @@ pub(super) fn parse_decimal(text: &str, scale: i8) -> Result<i128, Fault> {
     Ok(if negative { -value } else { value })
 }
 
+/// Digits with at most one point that fit 64 bits and need no digit cut off,
+/// as nearly all do; anything else takes the long way.
+fn short_decimal(bytes: &[u8], scale: i8) -> Option<i128> {
+    let (negative, bytes) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    if bytes.is_empty() || bytes.len() > 18 {
+        return None;
+    }
+    let (mut value, mut fraction, mut point) = (0_i64, 0_i8, false);
+    for byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            value = value * 10 + i64::from(digit);
+            fraction += i8::from(point);
+        } else if *byte == b'.' && !point && bytes.len() > 1 {
+            point = true;
+        } else {
+            return None;
+        }
+    }
+    let shift = u32::try_from(scale.checked_sub(fraction)?).ok()?;
+    let value = i128::from(value).checked_mul(power(shift)?)?;
+    Some(if negative { -value } else { value })
+}
+
 /// An exponent; one beyond any use is cut to a size that still overflows.
 fn parse_exponent(bytes: &[u8]) -> Result<i64, Fault> {
     let (negative, digits) = match bytes {
@@ -173,10 +203,14 @@ mod tests {
     #[case("170141183460469231731687303715884105727", 0, Ok(i128::MAX))]
     #[case("100000000000000000000000000000000000000000000e-20", 0, Ok(10_i128.pow(24)))]
     #[case("0.00000000000000000000000000000000000000000000000", 2, Ok(0))]
+    #[case("999999999999999999", 20, Ok(99_999_999_999_999_999_900_000_000_000_000_000_000))]
+    #[case("-12345678901234567.8", 2, Ok(-1_234_567_890_123_456_780))]
     #[case("1.5", 0, Err(Fault::Scale))]
     #[case("1e99", 0, Err(Fault::Range))]
     #[case("1e-99", 0, Err(Fault::Scale))]
     #[case(".", 0, Err(Fault::Malformed))]
+    #[case("-.", 0, Err(Fault::Malformed))]
+    #[case("-", 0, Err(Fault::Malformed))]
     #[case("", 0, Err(Fault::Malformed))]
     #[case("1e", 0, Err(Fault::Malformed))]
     #[case("1.2.3", 4, Err(Fault::Malformed))]

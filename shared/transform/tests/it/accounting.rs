@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::support::{apply, document, values};
 
 const COLUMNS: &str = "  - {name: id, type: UInt8}\n  \
-     - {name: amount, type: 'Nullable(Decimal(6, 2))', on_error: null}\n  \
+     - {name: amount, type: 'Nullable(Decimal(6, 2))', on_error: 'null'}\n  \
      - {name: at, type: DateTime, default: '2026-01-01'}\n  \
      - {name: tags, type: Array(Int8), default: '[]'}\n  \
      - {name: who, type: String, required: true}";

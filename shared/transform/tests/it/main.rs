@@ -2,7 +2,6 @@
 //! and what then becomes of the rows.
 
 mod accounting;
-mod dump;
 mod native;
 mod nested;
 mod policy;

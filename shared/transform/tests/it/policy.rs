@@ -13,10 +13,10 @@ const ROWS: [Option<&str>; 3] = [Some("1"), None, Some("x")];
 #[rstest]
 #[case("Int8", "", &["1"], &["NULL in a column that takes none", "`x` is no Int8"])]
 #[case("Nullable(Int8)", "", &["1", "NULL"], &["`x` is no Int8"])]
-#[case("Nullable(Int8)", ", on_error: null", &["1", "NULL", "NULL"], &[])]
+#[case("Nullable(Int8)", ", on_error: 'null'", &["1", "NULL", "NULL"], &[])]
 #[case("Int8", ", default: 7", &["1", "7"], &["`x` is no Int8"])]
 #[case("Int8", ", default: 7, on_error: default", &["1", "7", "7"], &[])]
-#[case("Nullable(Int8)", ", default: '7', on_error: null", &["1", "7", "NULL"], &[])]
+#[case("Nullable(Int8)", ", default: '7', on_error: 'null'", &["1", "7", "NULL"], &[])]
 #[case("Nullable(Int8)", ", required: true", &["1"], &["`required`", "`x` is no Int8"])]
 fn every_row_is_decided(
     #[case] column_type: &str,
@@ -117,7 +117,7 @@ fn a_bad_capture_is_an_error_of_the_object() {
     assert!(matches!(Mapper::new(&strict, &Captures::new()), Err(MapError::Capture { .. })));
 
     let mild = document(
-        "  - {name: day, type: Nullable(Date), from: {capture: day}, on_error: null}\n  - {name: a, type: Int8}",
+        "  - {name: day, type: Nullable(Date), from: {capture: day}, on_error: 'null'}\n  - {name: a, type: Int8}",
         "",
     );
     assert!(Mapper::new(&mild, &captures("today", "n")).is_ok());

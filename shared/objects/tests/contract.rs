@@ -3,6 +3,8 @@
 //!
 //! The S3 tests read the endpoint from `MOTHERLODE_TEST_AWS`.
 
+#![expect(clippy::expect_used, reason = "a helper of a test fails by panicking, like the test")]
+
 use aws_sdk_s3::primitives::ByteStream;
 use model::{Disposed, Disposition};
 use objects::{FileObjects, LOCAL_BUCKET, MemoryObjects, ObjectError, ObjectReader, S3Objects};

@@ -2,6 +2,8 @@
 //! `MOTHERLODE_TEST_CLICKHOUSE`, `…_USER` and `…_PASSWORD`. Every test has a
 //! database of its own.
 
+#![expect(clippy::expect_used, reason = "a helper of a test fails by panicking, like the test")]
+
 mod contract;
 mod errors;
 mod exactly_once;

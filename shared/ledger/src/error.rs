@@ -28,7 +28,7 @@ pub enum LedgerError {
         /// The source.
         feed: String,
         /// The object.
-        object: ObjectId,
+        object: Box<ObjectId>,
         /// The chunk that was to begin.
         wanted: Token,
         /// The chunk that is pending.

@@ -247,7 +247,7 @@ fn nothing_pending(claim: &Claim) -> LedgerError {
 fn other_pending(claim: &Claim, wanted: &Pending, found: &Pending) -> LedgerError {
     LedgerError::OtherPending {
         feed: claim.source.clone(),
-        object: claim.object.clone(),
+        object: Box::new(claim.object.clone()),
         wanted: wanted.token.clone(),
         found: found.token.clone(),
     }

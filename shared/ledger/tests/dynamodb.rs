@@ -3,6 +3,12 @@
 //!
 //! Needs a DynamoDB: `MOTHERLODE_TEST_AWS` holds the URL of an endpoint. It must
 //! do conditional writes one at a time, which moto by itself does not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod script;
 

@@ -1,4 +1,10 @@
 //! The twin in memory keeps the contract, in random histories too.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod script;
 

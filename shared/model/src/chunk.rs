@@ -155,7 +155,7 @@ pub(crate) fn largest_divisor(n: u64, limit: u64) -> u64 {
     let mut best = 1;
     let mut small = 1;
     while small * small <= n {
-        if n % small == 0 {
+        if n.is_multiple_of(small) {
             for divisor in [small, n / small] {
                 if divisor <= limit && divisor > best {
                     best = divisor;

@@ -2,6 +2,12 @@
 //! under `test-fixtures/documents` is read and shown with every default written
 //! out. A snapshot that changes means that stored documents change; make a new
 //! version of the format instead.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -30,7 +30,7 @@ fn timestamp(unit: TimeUnit, zone: Option<&str>, value: i64) -> ArrayRef {
 #[case("Int32", Arc::new(Float64Array::from(vec![f64::NAN])), Err("`NaN` is outside of Int32"))]
 #[case("Int32", Arc::new(Float32Array::from(vec![1e10])), Err("outside of Int32"))]
 #[case("Int64", Arc::new(Float64Array::from(vec![9.3e18])), Err("outside of Int64"))]
-#[case("Int64", Arc::new(Float64Array::from(vec![9.223372036854775807e18])), Err("outside of Int64"))]
+#[case("Int64", Arc::new(Float64Array::from(vec![9.223_372_036_854_776e18])), Err("outside of Int64"))]
 #[case("Int8", Arc::new(BooleanArray::from(vec![true])), Ok("1"))]
 #[case("Bool", Arc::new(BooleanArray::from(vec![true])), Ok("true"))]
 #[case("Bool", Arc::new(Int32Array::from(vec![1])), Ok("true"))]

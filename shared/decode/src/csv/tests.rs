@@ -1,5 +1,6 @@
 //! CSV objects and what becomes of them.
 
+use model::BatchPlan;
 use model::document::{Csv, Drift, Encoding, Format, MissingColumn, RaggedRows, UnknownColumn};
 use rstest::rstest;
 
@@ -180,4 +181,17 @@ fn batches_end_by_bytes_and_at_chunks() {
     request.plan.batch_rows = 4;
     request.plan.batch_bytes = 20;
     assert_eq!(decode(text.as_bytes(), request).unwrap().batches, [0..3, 3..4, 4..7, 7..8, 8..10]);
+}
+
+#[test]
+fn a_resumed_load_of_a_large_object_gives_the_rest() {
+    let rows: Vec<_> = (0..200_000).map(|i| format!("{i},\"x{i}\"")).collect();
+    let text = format!("a,b\n{}\n", rows.join("\n"));
+    let mut request = csv(Csv::default(), &["b"]);
+    request.plan = BatchPlan::for_chunks(65_536);
+    request.start_row = 131_072;
+    let outcome = decode(text.as_bytes(), request).unwrap();
+    assert_eq!(outcome.batches, [131_072..163_840, 163_840..196_608, 196_608..200_000]);
+    assert!(outcome.rows.iter().map(|row| &row.raw).eq(&rows[131_072..]));
+    assert_eq!(outcome.table()[0], ["x131072"]);
 }

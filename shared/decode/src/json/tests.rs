@@ -3,7 +3,7 @@
 use model::document::{Drift, Format, Json, JsonLayout, MissingColumn, UnknownColumn};
 use rstest::rstest;
 
-use crate::testing::{Outcome, decode, request};
+use crate::testing::{Outcome, decode, decode_dripping, request};
 use crate::{DecodeError, FieldOrigin, Limits, Request};
 
 fn json(layout: JsonLayout, path: Option<&str>, fields: &[&str]) -> Request {
@@ -215,4 +215,22 @@ fn deep_nesting_is_no_danger() {
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     let outcome = decode(deep.as_bytes(), lines(&["a", "a.0.0"])).unwrap();
     assert_eq!(outcome.rows.len() + outcome.rejected.len(), 1);
+}
+
+#[rstest]
+#[case(JsonLayout::Lines, "", "\n", "")]
+#[case(JsonLayout::Array, "[", ",", "]")]
+fn the_window_grows_and_slides(
+    #[case] layout: JsonLayout,
+    #[case] before: &str,
+    #[case] between: &str,
+    #[case] behind: &str,
+) {
+    let lengths = [3, 300_000, 1, 700_000, 260_000, 5];
+    let rows: Vec<_> =
+        lengths.iter().map(|length| format!("{{\"a\":\"{}\"}}", "x".repeat(*length))).collect();
+    let text = format!("{before}{}{behind}", rows.join(between));
+    let outcome = decode_dripping(text.as_bytes(), 9_999, json(layout, None, &["a"])).unwrap();
+    assert!(outcome.rows.iter().map(|row| &row.raw).eq(&rows));
+    assert!(outcome.rows.iter().map(|row| row.values[0].as_ref().unwrap().len()).eq(lengths));
 }

@@ -39,7 +39,13 @@ pub struct Global {
     #[arg(long, global = true, env = "MOTHERLODE_STACK", value_name = "NAME")]
     pub stack: Option<String>,
     /// Folder that local stacks lie under.
-    #[arg(long, global = true, env = "MOTHERLODE_ROOT", value_name = "DIR", default_value = ".motherlode")]
+    #[arg(
+        long,
+        global = true,
+        env = "MOTHERLODE_ROOT",
+        value_name = "DIR",
+        default_value = ".motherlode"
+    )]
     pub root: PathBuf,
     /// Talk to AWS even when a local stack is up.
     #[arg(long, global = true, conflicts_with = "stack")]

@@ -66,7 +66,10 @@ pub fn is_usage(error: &anyhow::Error) -> bool {
 
 /// Whether whoever read our output has stopped reading.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<OutputError>()).any(OutputError::is_closed)
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<OutputError>())
+        .any(OutputError::is_closed)
 }
 
 /// Tells a failure on standard error.
@@ -97,8 +100,15 @@ mod tests {
     #[test]
     fn the_chain_is_one_line_and_the_hint_another() {
         let inner: anyhow::Result<()> = Err(io::Error::other("no space").into());
-        let error = inner.context("writing a.yaml").hint(|| "free some space").context("inferring").unwrap_err();
-        assert_eq!(message(&error), "error: inferring: writing a.yaml: no space\nhint: free some space");
+        let error = inner
+            .context("writing a.yaml")
+            .hint(|| "free some space")
+            .context("inferring")
+            .unwrap_err();
+        assert_eq!(
+            message(&error),
+            "error: inferring: writing a.yaml: no space\nhint: free some space"
+        );
     }
 
     #[test]

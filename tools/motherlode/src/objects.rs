@@ -49,7 +49,16 @@ pub async fn run(args: &ObjectsArgs, global: &Global, ui: &Ui) -> anyhow::Result
 /// The records as a table; under it, why objects failed.
 pub fn render(records: &[Record]) -> String {
     let mut table = Table::new([
-        "source", "object", "state", ">read", ">written", ">filtered", ">quarantined", ">chunks", ">seconds", "table",
+        "source",
+        "object",
+        "state",
+        ">read",
+        ">written",
+        ">filtered",
+        ">quarantined",
+        ">chunks",
+        ">seconds",
+        "table",
         "changed (UTC)",
     ])
     .cut(60);

@@ -85,9 +85,14 @@ async fn list(args: &ListArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
         ui.note(&format!("no such row is in the quarantine of cluster {cluster}"));
     }
     ui.answer(&rows, || {
-        let mut table = Table::new(["time (UTC)", "source", "object", ">row", "column", "type", "reason"]).cut(80);
+        let mut table =
+            Table::new(["time (UTC)", "source", "object", ">row", "column", "type", "reason"])
+                .cut(80);
         for row in &rows {
-            table.row(["time", "source", "object", "row", "column", "column_type", "reason"].map(|name| word(row, name)));
+            table.row(
+                ["time", "source", "object", "row", "column", "column_type", "reason"]
+                    .map(|name| word(row, name)),
+            );
         }
         table.to_string()
     })
@@ -100,11 +105,17 @@ async fn show(args: &ShowArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
          WHERE {FILTER} AND row = {{row:UInt64}} ORDER BY at DESC LIMIT 1"
     );
     let cluster = cluster(args.cluster.as_deref(), Some(&args.source), target).await?;
-    let params =
-        [("source", args.source.clone()), ("object", args.object.clone()), ("row", args.row.to_string())];
+    let params = [
+        ("source", args.source.clone()),
+        ("object", args.object.clone()),
+        ("row", args.row.to_string()),
+    ];
     let Some(mut row) = ask(target, &cluster, &sql, &params).await?.into_iter().next() else {
         return Err(advised(
-            format!("row {} of {} is not in the quarantine of cluster {cluster}", args.row, args.object),
+            format!(
+                "row {} of {} is not in the quarantine of cluster {cluster}",
+                args.row, args.object
+            ),
             format!("see which rows are: motherlode quarantine list --source {}", args.source),
         ));
     };
@@ -114,7 +125,17 @@ async fn show(args: &ShowArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
     row.insert("raw".to_owned(), text.map_or(Value::Null, |text| json!(text)));
     ui.answer(&row, || {
         let mut lines = String::new();
-        for name in ["source", "object", "row", "column", "column_type", "reason", "config_version", "time", "token"] {
+        for name in [
+            "source",
+            "object",
+            "row",
+            "column",
+            "column_type",
+            "reason",
+            "config_version",
+            "time",
+            "token",
+        ] {
             lines.push_str(&format!("{name:<15} {}\n", word(&row, name)));
         }
         lines.push_str("\nthe row as it stands in the object");
@@ -132,7 +153,11 @@ async fn show(args: &ShowArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
 }
 
 /// The cluster that holds the rows.
-async fn cluster(named: Option<&str>, source: Option<&str>, target: &Target) -> anyhow::Result<String> {
+async fn cluster(
+    named: Option<&str>,
+    source: Option<&str>,
+    target: &Target,
+) -> anyhow::Result<String> {
     match (named, source) {
         (Some(name), _) => Ok(name.to_owned()),
         (None, None) => Ok("ingestion".to_owned()),
@@ -151,10 +176,13 @@ async fn ask(
 ) -> anyhow::Result<Vec<JsonRow>> {
     match target.warehouse()?.query(cluster, sql, params).await {
         // The table is made with the first bad row.
-        Err(WarehouseError::Server { kind: ServerKind::UnknownTable | ServerKind::UnknownDatabase, .. }) => {
-            Ok(Vec::new())
+        Err(WarehouseError::Server {
+            kind: ServerKind::UnknownTable | ServerKind::UnknownDatabase,
+            ..
+        }) => Ok(Vec::new()),
+        answer => {
+            answer.hint(|| "name another cluster with --cluster, or see `motherlode stack status`")
         }
-        answer => answer.hint(|| "name another cluster with --cluster, or see `motherlode stack status`"),
     }
 }
 
@@ -168,7 +196,9 @@ fn word(row: &JsonRow, name: &str) -> String {
 
 /// The bytes of hexadecimal digits; the server writes nothing else.
 fn unhex(digits: &str) -> Vec<u8> {
-    let nibble = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(0);
+    let nibble = |byte: &u8| {
+        char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(0)
+    };
     digits.as_bytes().chunks_exact(2).map(|pair| nibble(&pair[0]) << 4 | nibble(&pair[1])).collect()
 }
 

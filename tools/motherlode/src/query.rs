@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::value::RawValue;
+use warehouse::WarehouseError;
 
 use crate::cli::Global;
 use crate::failure::Advise as _;
@@ -29,10 +30,13 @@ pub struct QueryArgs {
 pub async fn run(args: &QueryArgs, global: &Global, ui: &Ui) -> anyhow::Result<()> {
     let warehouse = Target::find(global).await?.warehouse()?;
     let format = if ui.is_json() { "JSONEachRow" } else { &args.format };
-    let answer = warehouse
-        .query_raw(&args.cluster, &args.sql, format, MOST_BYTES)
-        .await
-        .hint(|| "see the message of the server; `motherlode stack status` says whether the cluster answers")?;
+    let answer = match warehouse.query_raw(&args.cluster, &args.sql, format, MOST_BYTES).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let remedy = remedy(&error);
+            return Err(error).hint(|| remedy);
+        }
+    };
     if !ui.is_json() {
         return ui.data(&answer);
     }
@@ -44,4 +48,12 @@ pub async fn run(args: &QueryArgs, global: &Global, ui: &Ui) -> anyhow::Result<(
         .collect::<Result<_, _>>()
         .hint(|| "the statement names a FORMAT of its own: leave it out with --json")?;
     ui.json(&rows)
+}
+
+fn remedy(error: &WarehouseError) -> &'static str {
+    match error {
+        WarehouseError::UnknownCluster { .. } => "choose one with --cluster",
+        WarehouseError::Server { .. } => "correct the statement as the server says",
+        _ => "`motherlode stack status` says whether the cluster answers",
+    }
 }

@@ -56,13 +56,18 @@ pub async fn run(command: StackCommand, global: &Global, ui: &Ui) -> anyhow::Res
         StackCommand::Up(args) => up(&args.name(global), global, ui).await,
         StackCommand::Status(args) => status(&args.name(global), global, ui).await,
         StackCommand::Down(args) => down(&args.name(global), global, ui).await,
-        StackCommand::Serve(_) => Err(advised("`stack serve` was reached inside a runtime", "report this: it is a bug")),
+        StackCommand::Serve(_) => {
+            Err(advised("`stack serve` was reached inside a runtime", "report this: it is a bug"))
+        }
     }
 }
 
 impl NameArgs {
     fn name(&self, global: &Global) -> String {
-        self.name.clone().or_else(|| global.stack.clone()).unwrap_or_else(|| DEFAULT_STACK.to_owned())
+        self.name
+            .clone()
+            .or_else(|| global.stack.clone())
+            .unwrap_or_else(|| DEFAULT_STACK.to_owned())
     }
 }
 
@@ -87,7 +92,10 @@ pub fn options(root: &Path, name: &str) -> anyhow::Result<Options> {
         name: name.to_owned(),
         root: root.to_owned(),
         program: Program { path: this, ..defaults.program.clone() },
-        buckets: vec![BucketOptions { name: LANDING.to_owned(), notify: Some("mother".to_owned()) }],
+        buckets: vec![BucketOptions {
+            name: LANDING.to_owned(),
+            notify: Some("mother".to_owned()),
+        }],
         functions: vec![mother],
         ..defaults
     })
@@ -109,9 +117,9 @@ async fn up(name: &str, global: &Global, ui: &Ui) -> anyhow::Result<()> {
     let options = options(&global.root, name)?;
     let state = {
         let task = ui.task(&format!("stack {name}"));
-        devstack::up(&options, &|step| task.at(step, "")).await.hint(|| {
-            format!("the logs are under {}", options.dir().join("logs").display())
-        })?
+        devstack::up(&options, &|step| task.at(step, ""))
+            .await
+            .hint(|| format!("the logs are under {}", options.dir().join("logs").display()))?
     };
     if ui.is_json() {
         return ui.json(&json!({"state": state, "environment": state.environment()}));
@@ -124,13 +132,15 @@ async fn up(name: &str, global: &Global, ui: &Ui) -> anyhow::Result<()> {
 /// What can be done with a stack that is up.
 fn how_to_go_on(name: &str) -> String {
     let flag = if name == DEFAULT_STACK { String::new() } else { format!(" --stack {name}") };
+    let down = format!("motherlode{flag} stack down");
+    let width = 47 + flag.len();
     format!(
         "\nhow to go on:\n\
          \x20 motherlode{flag} sources infer FILE -o SOURCE.yaml   propose a source document\n\
          \x20 motherlode{flag} sources put SOURCE.yaml             register it\n\
          \x20 motherlode{flag} load FILE --source SOURCE           upload the file and follow it\n\
          \x20 motherlode{flag} query 'SELECT …'                    look at the rows\n\
-         \x20 motherlode stack down --name {name}          stop everything"
+         \x20 {down:<width$}stop everything"
     )
 }
 
@@ -143,16 +153,19 @@ async fn status(name: &str, global: &Global, ui: &Ui) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(advised(
-        format!("the stack {name} has problems:\n  {}", status.problems.join("\n  ")),
-        format!("see the logs under {}, or restart it", status.state.dir.join("logs").display()),
+        format!("the stack {name} is up and not in order: {}", status.problems.join("; ")),
+        format!(
+            "see `motherlode objects --failed` and the logs under {}",
+            status.state.dir.join("logs").display()
+        ),
     ))
 }
 
 async fn down(name: &str, global: &Global, ui: &Ui) -> anyhow::Result<()> {
     let dir = devstack::stack_dir(&global.root, name);
-    let was_up = devstack::down(&dir)
-        .await
-        .hint(|| format!("see the processes of {} and end the supervisor by hand", dir.display()))?;
+    let was_up = devstack::down(&dir).await.hint(|| {
+        format!("see the processes of {} and end the supervisor by hand", dir.display())
+    })?;
     let words = if was_up { "is stopped" } else { "was not up" };
     ui.answer(&json!({"stack": name, "was_up": was_up}), || format!("the stack {name} {words}"))
 }

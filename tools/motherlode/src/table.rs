@@ -40,7 +40,8 @@ impl Table {
 
     /// Adds a row.
     pub fn row<T: AsRef<str>>(&mut self, values: impl IntoIterator<Item = T>) {
-        self.rows.push(values.into_iter().map(|value| one_line(value.as_ref(), self.widest)).collect());
+        self.rows
+            .push(values.into_iter().map(|value| one_line(value.as_ref(), self.widest)).collect());
     }
 
     /// Whether there are no rows.

@@ -32,6 +32,10 @@ impl Target {
             return Ok(Self::of_stack(&state).await);
         }
         let environment = Environment::of_process();
+        // Before anything asks the network for a region and credentials.
+        environment
+            .required("MOTHERLODE_CLUSTERS", "the ClickHouse clusters, as a JSON list")
+            .hint(no_deployment)?;
         let config = runtime::aws::configuration_for(&environment).await;
         Ok(Self { name: "AWS".to_owned(), environment, config })
     }
@@ -68,7 +72,8 @@ impl Target {
 }
 
 fn no_deployment() -> String {
-    "start a local stack with `motherlode stack up`, or set the variables of the deployment on AWS".to_owned()
+    "start a local stack with `motherlode stack up`, or set the variables of the deployment on AWS"
+        .to_owned()
 }
 
 /// The state of the local stack that is meant; none when AWS is.

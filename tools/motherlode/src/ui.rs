@@ -94,7 +94,11 @@ impl Ui {
     ///
     /// # Errors
     /// As [`Ui::data`].
-    pub fn answer<T: Serialize + ?Sized>(&self, value: &T, plain: impl FnOnce() -> String) -> anyhow::Result<()> {
+    pub fn answer<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        plain: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
         if self.json { self.json(value) } else { self.text(&plain()) }
     }
 
@@ -116,7 +120,8 @@ impl Ui {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new_spinner());
             // The template is a constant; without it the bar has the plain style.
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {msg}  {elapsed}") {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {msg}  {elapsed}")
+            {
                 bar.set_style(style);
             }
             bar.set_prefix(name.to_owned());
@@ -166,9 +171,12 @@ impl Drop for Task<'_> {
 /// `RUST_LOG` asks for more.
 pub fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let started =
-        tracing_subscriber::fmt().with_writer(io::stderr).with_target(false).with_env_filter(filter).try_init();
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,aws_config=error"));
+    let started = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_env_filter(filter)
+        .try_init();
     // A second start keeps the first subscriber.
     drop(started);
 }

@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
-    Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use chrono::{DateTime, SecondsFormat};
 use model::ColumnType;
@@ -21,8 +21,12 @@ pub fn json_of(array: &dyn Array, row: usize, column_type: &ColumnType) -> Value
     match (array.data_type(), column_type.bare()) {
         (DataType::Boolean, _) => json!(array.as_boolean().value(row)),
         (DataType::Utf8, _) => json!(array.as_string::<i32>().value(row)),
-        (DataType::FixedSizeBinary(_), bare) => bytes(array.as_fixed_size_binary().value(row), bare),
-        (DataType::UInt32, ColumnType::Ipv4) => json!(Ipv4Addr::from_bits(at::<UInt32Type>(array, row)).to_string()),
+        (DataType::FixedSizeBinary(_), bare) => {
+            bytes(array.as_fixed_size_binary().value(row), bare)
+        }
+        (DataType::UInt32, ColumnType::Ipv4) => {
+            json!(Ipv4Addr::from_bits(at::<UInt32Type>(array, row)).to_string())
+        }
         (DataType::Int8, _) => json!(at::<Int8Type>(array, row)),
         (DataType::Int16, _) => json!(at::<Int16Type>(array, row)),
         (DataType::Int32, _) => json!(at::<Int32Type>(array, row)),
@@ -46,14 +50,17 @@ pub fn json_of(array: &dyn Array, row: usize, column_type: &ColumnType) -> Value
             let inner = array.as_struct();
             let pairs = inner.fields().iter().zip(inner.columns()).zip(fields);
             let map: Map<_, _> = pairs
-                .map(|((field, column), (_, inner_type))| (field.name().clone(), json_of(column, row, inner_type)))
+                .map(|((field, column), (_, inner_type))| {
+                    (field.name().clone(), json_of(column, row, inner_type))
+                })
                 .collect();
             Value::Object(map)
         }
         (DataType::Map(..), ColumnType::Map(key, value)) => {
             let entries = array.as_map().value(row);
             let (keys, values) = (entries.column(0), entries.column(1));
-            let pairs = (0..entries.len()).map(|i| (text_of(&json_of(keys, i, key)), json_of(values, i, value)));
+            let pairs = (0..entries.len())
+                .map(|i| (text_of(&json_of(keys, i, key)), json_of(values, i, value)));
             Value::Object(pairs.collect())
         }
         // The transform makes no other types.
@@ -96,18 +103,22 @@ fn date(days: i32) -> Value {
 /// A time in UTC, with the digits that its unit has.
 fn time(array: &dyn Array, row: usize, unit: TimeUnit) -> Value {
     let (time, digits) = match unit {
-        TimeUnit::Second => {
-            (DateTime::from_timestamp(at::<TimestampSecondType>(array, row), 0), SecondsFormat::Secs)
-        }
-        TimeUnit::Millisecond => {
-            (DateTime::from_timestamp_millis(at::<TimestampMillisecondType>(array, row)), SecondsFormat::Millis)
-        }
-        TimeUnit::Microsecond => {
-            (DateTime::from_timestamp_micros(at::<TimestampMicrosecondType>(array, row)), SecondsFormat::Micros)
-        }
-        TimeUnit::Nanosecond => {
-            (Some(DateTime::from_timestamp_nanos(at::<TimestampNanosecondType>(array, row))), SecondsFormat::Nanos)
-        }
+        TimeUnit::Second => (
+            DateTime::from_timestamp(at::<TimestampSecondType>(array, row), 0),
+            SecondsFormat::Secs,
+        ),
+        TimeUnit::Millisecond => (
+            DateTime::from_timestamp_millis(at::<TimestampMillisecondType>(array, row)),
+            SecondsFormat::Millis,
+        ),
+        TimeUnit::Microsecond => (
+            DateTime::from_timestamp_micros(at::<TimestampMicrosecondType>(array, row)),
+            SecondsFormat::Micros,
+        ),
+        TimeUnit::Nanosecond => (
+            Some(DateTime::from_timestamp_nanos(at::<TimestampNanosecondType>(array, row))),
+            SecondsFormat::Nanos,
+        ),
     };
     time.map_or(Value::Null, |time| json!(time.to_rfc3339_opts(digits, true)))
 }
@@ -116,7 +127,10 @@ fn time(array: &dyn Array, row: usize, unit: TimeUnit) -> Value {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, Date32Array, FixedSizeBinaryArray, Float64Array, TimestampMillisecondArray, UInt32Array};
+    use arrow::array::{
+        ArrayRef, Date32Array, FixedSizeBinaryArray, Float64Array, TimestampMillisecondArray,
+        UInt32Array,
+    };
     use rstest::rstest;
 
     use super::*;
@@ -128,7 +142,11 @@ mod tests {
     #[case(Arc::new(UInt32Array::from(vec![None])), "Nullable(UInt32)", Value::Null)]
     #[case(Arc::new(TimestampMillisecondArray::from(vec![1_500])), "DateTime64(3)", json!("1970-01-01T00:00:01.500Z"))]
     #[case(Arc::new(FixedSizeBinaryArray::try_from(vec![&[0_u8; 16][..]]).unwrap()), "UUID", json!("00000000-0000-0000-0000-000000000000"))]
-    fn values_are_spelt_by_their_type(#[case] array: ArrayRef, #[case] column_type: &str, #[case] expected: Value) {
+    fn values_are_spelt_by_their_type(
+        #[case] array: ArrayRef,
+        #[case] column_type: &str,
+        #[case] expected: Value,
+    ) {
         assert_eq!(json_of(&array, 0, &ColumnType::parse(column_type).unwrap()), expected);
     }
 }

@@ -29,7 +29,9 @@ const DAMAGED: &str = "the file may be damaged or cut off: fetch it again";
 /// Looks at the beginning of a Parquet file.
 pub fn parquet(file: &Path) -> anyhow::Result<Sample> {
     let reading = || format!("reading {} as Parquet", file.display());
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file)?).with_context(reading).hint(|| DAMAGED)?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file)?)
+        .with_context(reading)
+        .hint(|| DAMAGED)?;
     let nulls = null_counts(builder.metadata());
     let total = builder.metadata().file_metadata().num_rows();
     let schema = builder.schema().clone();
@@ -40,13 +42,18 @@ pub fn parquet(file: &Path) -> anyhow::Result<Sample> {
     let mut sample = sample(Format::Parquet, "none", &batch, is_whole);
     for field in &mut sample.fields {
         // The statistics know the rows behind the sample too.
-        field.profile.nulls = nulls.get(&field.path[0]).copied().unwrap_or(0).max(field.profile.nulls);
+        field.profile.nulls =
+            nulls.get(&field.path[0]).copied().unwrap_or(0).max(field.profile.nulls);
     }
     Ok(sample)
 }
 
 /// Looks at the beginning of an Arrow IPC file.
-pub fn arrow_file<R: Read + Seek>(content: R, compression: &'static str, file: &Path) -> anyhow::Result<Sample> {
+pub fn arrow_file<R: Read + Seek>(
+    content: R,
+    compression: &'static str,
+    file: &Path,
+) -> anyhow::Result<Sample> {
     let reading = || format!("reading {} as Arrow IPC file", file.display());
     let reader = FileReader::try_new(content, None).with_context(reading).hint(|| DAMAGED)?;
     let schema = reader.schema();
@@ -55,7 +62,11 @@ pub fn arrow_file<R: Read + Seek>(content: R, compression: &'static str, file: &
 }
 
 /// Looks at the beginning of an Arrow IPC stream.
-pub fn arrow_stream<R: Read>(content: R, compression: &'static str, file: &Path) -> anyhow::Result<Sample> {
+pub fn arrow_stream<R: Read>(
+    content: R,
+    compression: &'static str,
+    file: &Path,
+) -> anyhow::Result<Sample> {
     let reading = || format!("reading {} as Arrow IPC stream", file.display());
     let reader = StreamReader::try_new(content, None).with_context(reading).hint(|| DAMAGED)?;
     let schema = reader.schema();
@@ -98,7 +109,8 @@ fn null_counts(metadata: &ParquetMetaData) -> HashMap<String, u64> {
     let mut counts = HashMap::new();
     for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
         if let [name] = column.column_path().parts()
-            && let Some(nulls) = column.statistics().and_then(|statistics| statistics.null_count_opt())
+            && let Some(nulls) =
+                column.statistics().and_then(|statistics| statistics.null_count_opt())
         {
             *counts.entry(name.clone()).or_default() += nulls;
         }
@@ -106,7 +118,12 @@ fn null_counts(metadata: &ParquetMetaData) -> HashMap<String, u64> {
     counts
 }
 
-fn sample(format: Format, compression: &'static str, batch: &RecordBatch, is_whole: bool) -> Sample {
+fn sample(
+    format: Format,
+    compression: &'static str,
+    batch: &RecordBatch,
+    is_whole: bool,
+) -> Sample {
     let schema: &Schema = batch.schema_ref();
     let fields = schema.fields().iter().zip(batch.columns()).map(|(field, array)| {
         let profile = profile(array);
@@ -147,8 +164,13 @@ fn profile(array: &ArrayRef) -> Profile {
 fn column_type(array: &ArrayRef, profile: &Profile) -> ColumnType {
     let inner = |array: &ArrayRef| {
         let inner = column_type(array, &self::profile(array));
-        let can_be_null = !matches!(inner, ColumnType::Array(_) | ColumnType::Tuple(_) | ColumnType::Map(..));
-        if array.null_count() > 0 && can_be_null { ColumnType::Nullable(Box::new(inner)) } else { inner }
+        let can_be_null =
+            !matches!(inner, ColumnType::Array(_) | ColumnType::Tuple(_) | ColumnType::Map(..));
+        if array.null_count() > 0 && can_be_null {
+            ColumnType::Nullable(Box::new(inner))
+        } else {
+            inner
+        }
     };
     match array.data_type() {
         DataType::Boolean => ColumnType::Bool,
@@ -162,9 +184,15 @@ fn column_type(array: &ArrayRef, profile: &Profile) -> ColumnType {
         DataType::UInt64 => ColumnType::UInt(64),
         DataType::Float16 | DataType::Float32 => ColumnType::Float(32),
         DataType::Float64 => ColumnType::Float(64),
-        DataType::Date32 if profile.moments.years.is_none_or(|(low, high)| low >= 1970 && high < 2149) => ColumnType::Date,
+        DataType::Date32
+            if profile.moments.years.is_none_or(|(low, high)| low >= 1970 && high < 2149) =>
+        {
+            ColumnType::Date
+        }
         DataType::Date32 | DataType::Date64 => ColumnType::Date32,
-        DataType::Timestamp(TimeUnit::Second, zone) => ColumnType::DateTime(Some(zone_of(zone.as_deref()))),
+        DataType::Timestamp(TimeUnit::Second, zone) => {
+            ColumnType::DateTime(Some(zone_of(zone.as_deref())))
+        }
         DataType::Timestamp(unit, zone) => {
             let digits = match unit {
                 TimeUnit::Second | TimeUnit::Millisecond => 3,
@@ -183,10 +211,14 @@ fn column_type(array: &ArrayRef, profile: &Profile) -> ColumnType {
         }
         DataType::FixedSizeBinary(size) => ColumnType::FixedString(size.unsigned_abs()),
         DataType::List(_) => ColumnType::Array(Box::new(inner(array.as_list::<i32>().values()))),
-        DataType::LargeList(_) => ColumnType::Array(Box::new(inner(array.as_list::<i64>().values()))),
+        DataType::LargeList(_) => {
+            ColumnType::Array(Box::new(inner(array.as_list::<i64>().values())))
+        }
         DataType::Struct(fields) if !fields.is_empty() => {
             let columns = fields.iter().zip(array.as_struct().columns());
-            ColumnType::Tuple(columns.map(|(field, column)| (field.name().clone(), inner(column))).collect())
+            ColumnType::Tuple(
+                columns.map(|(field, column)| (field.name().clone(), inner(column))).collect(),
+            )
         }
         DataType::Map(..) => {
             let map = array.as_map();
@@ -199,5 +231,7 @@ fn column_type(array: &ArrayRef, profile: &Profile) -> ColumnType {
 /// A zone that ClickHouse knows; offsets such as `+02:00` are instants, which
 /// UTC shows as well.
 fn zone_of(zone: Option<&str>) -> String {
-    zone.filter(|zone| zone.starts_with(|c: char| c.is_ascii_alphabetic())).unwrap_or("UTC").to_owned()
+    zone.filter(|zone| zone.starts_with(|c: char| c.is_ascii_alphabetic()))
+        .unwrap_or("UTC")
+        .to_owned()
 }

@@ -48,7 +48,10 @@ pub fn sample(
     };
     let mut rows = reader(&text, delimiter, comment).into_records();
     let Some(first) = rows.next() else {
-        return Err(advised(format!("{} has no rows", file.display()), "name a file with rows in it"));
+        return Err(advised(
+            format!("{} has no rows", file.display()),
+            "name a file with rows in it",
+        ));
     };
     let first = first.with_context(|| format!("reading {}", file.display()))?;
     let comments = text.lines().take_while(|line| line.starts_with('#')).count();
@@ -78,15 +81,27 @@ pub fn sample(
     }
     let fields = names.into_iter().zip(profiles).filter(|(name, _)| !name.is_empty());
     let fields = fields.map(|(name, profile)| Field { path: vec![name], profile, stated: None });
-    Ok(Sample { format: Format::Csv(csv), compression, fields: fields.collect(), rows: count, is_whole, notes })
+    Ok(Sample {
+        format: Format::Csv(csv),
+        compression,
+        fields: fields.collect(),
+        rows: count,
+        is_whole,
+        notes,
+    })
 }
 
 /// The text without its byte-order mark; Latin-1 when it is no UTF-8.
 fn decode(bytes: Vec<u8>, notes: &mut Vec<String>) -> (String, Encoding) {
     match String::from_utf8(bytes) {
-        Ok(text) => (text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text), Encoding::Utf8),
+        Ok(text) => {
+            (text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text), Encoding::Utf8)
+        }
         Err(error) => {
-            notes.push(format!("byte {} is no UTF-8: read as ISO 8859-1", error.utf8_error().valid_up_to()));
+            notes.push(format!(
+                "byte {} is no UTF-8: read as ISO 8859-1",
+                error.utf8_error().valid_up_to()
+            ));
             (error.into_bytes().into_iter().map(char::from).collect(), Encoding::Latin1)
         }
     }
@@ -127,7 +142,12 @@ fn delimiter(text: &str, comment: Option<u8>) -> u8 {
 }
 
 /// The names of the columns: the header's, or made up where there is none.
-fn columns(first: &csv::StringRecord, comments: usize, csv: &mut Csv, notes: &mut Vec<String>) -> Vec<String> {
+fn columns(
+    first: &csv::StringRecord,
+    comments: usize,
+    csv: &mut Csv,
+    notes: &mut Vec<String>,
+) -> Vec<String> {
     if !is_header(first) {
         csv.header = false;
         csv.names = (1..=first.len()).map(|number| format!("c{number}")).collect();
@@ -137,7 +157,10 @@ fn columns(first: &csv::StringRecord, comments: usize, csv: &mut Csv, notes: &mu
     let names: Vec<String> = first.iter().map(str::to_owned).collect();
     let nameless = names.iter().filter(|name| name.is_empty()).count();
     let mut seen = Names::default();
-    let own: Vec<String> = names.iter().map(|name| if name.is_empty() { String::new() } else { seen.own(name) }).collect();
+    let own: Vec<String> = names
+        .iter()
+        .map(|name| if name.is_empty() { String::new() } else { seen.own(name) })
+        .collect();
     if own == names {
         if nameless > 0 {
             notes.push(format!("{nameless} columns have no name in the header and are left out"));
@@ -149,7 +172,8 @@ fn columns(first: &csv::StringRecord, comments: usize, csv: &mut Csv, notes: &mu
     let mut seen = Names::default();
     csv.header = false;
     csv.skip_lines = u32::try_from(comments).unwrap_or(0) + 1;
-    csv.names = own.iter().map(|name| seen.own(if name.is_empty() { "nameless" } else { name })).collect();
+    csv.names =
+        own.iter().map(|name| seen.own(if name.is_empty() { "nameless" } else { name })).collect();
     notes.push("several columns have the same name: the header is skipped and format.csv.names tells them apart".to_owned());
     csv.names.clone()
 }
@@ -162,7 +186,8 @@ fn is_header(row: &csv::StringRecord) -> bool {
         let is_time = profile.texts == 1 && profile.moments.form().is_some();
         profile.nulls == 1 || (profile.texts == 1 && !is_time)
     };
-    row.iter().all(is_word) && row.iter().any(|text| !text.is_empty() && snake_case(text) != "column")
+    row.iter().all(is_word)
+        && row.iter().any(|text| !text.is_empty() && snake_case(text) != "column")
 }
 
 #[cfg(test)]
@@ -189,6 +214,9 @@ mod tests {
     #[case("2020-01-01,x", false)]
     #[case(",", false)]
     fn headers_are_told_from_data(#[case] row: &str, #[case] expected: bool) {
-        assert_eq!(is_header(&csv::StringRecord::from(row.split(',').collect::<Vec<_>>())), expected);
+        assert_eq!(
+            is_header(&csv::StringRecord::from(row.split(',').collect::<Vec<_>>())),
+            expected
+        );
     }
 }

@@ -18,10 +18,16 @@ pub fn write(file: &Path, wishes: &Wishes, sample: &Sample, columns: &[Chosen]) 
     let source = wishes.name.clone().unwrap_or_else(|| source_name(file_name));
     let mut yaml = head(file_name, sample);
     yaml.push_str(&format!("source: {}\nversion: 1\n", scalar(&source)));
-    yaml.push_str(&format!("owner: {} # who is asked when something is wrong with the feed\n", scalar(&operator())));
+    yaml.push_str(&format!(
+        "owner: {} # who is asked when something is wrong with the feed\n",
+        scalar(&operator())
+    ));
     yaml.push_str(&matching(file, &source, wishes));
     yaml.push_str(&format(&sample.format, columns));
-    yaml.push_str(&format!("compression: auto # here: {}; told by the bytes, then by the name\n", sample.compression));
+    yaml.push_str(&format!(
+        "compression: auto # here: {}; told by the bytes, then by the name\n",
+        sample.compression
+    ));
     yaml.push_str("columns:\n");
     for column in columns {
         yaml.push_str(&one_column(column));
@@ -31,9 +37,21 @@ pub fn write(file: &Path, wishes: &Wishes, sample: &Sample, columns: &[Chosen]) 
 }
 
 fn head(file_name: &str, sample: &Sample) -> String {
-    let rows = if sample.is_whole { format!("all {} rows", sample.rows) } else { format!("the first {} rows", sample.rows) };
-    let mut text = format!("# Proposed by `motherlode sources infer` from {rows} of {}.\n", comment(file_name));
-    text.push_str("# Correct what you know better, try it with `motherlode sources dry-run`, then put it.\n");
+    let rows = if sample.is_whole {
+        format!("all {} rows", sample.rows)
+    } else {
+        format!("the first {} rows", sample.rows)
+    };
+    let mut text = format!(
+        "# Proposed by `motherlode sources infer` from {rows} of {}.\n",
+        comment(file_name)
+    );
+    text.push_str(
+        "# Correct what you know better, try it with `motherlode sources dry-run`, then put it.\n",
+    );
+    if !sample.is_whole {
+        text.push_str("# NOTE: rows behind these may hold other values: a NULL in a column that takes none is quarantined.\n");
+    }
     for note in &sample.notes {
         text.push_str(&format!("# NOTE: {}\n", comment(note)));
     }
@@ -50,12 +68,18 @@ fn matching(file: &Path, source: &str, wishes: &Wishes) -> String {
     let extensions = names_of(file);
     // The extensions are the last words of the name, not what is behind any dot.
     let known = |word: &String| {
-        ["csv", "tsv", "txt", "tab", "json", "jsonl", "ndjson", "geojson", "parquet", "arrow", "feather", "ipc", "gz", "zst", "bz2"]
-            .contains(&word.as_str())
+        [
+            "csv", "tsv", "txt", "tab", "json", "jsonl", "ndjson", "geojson", "parquet", "arrow",
+            "feather", "ipc", "gz", "zst", "bz2",
+        ]
+        .contains(&word.as_str())
     };
     let from = extensions.iter().rposition(|word| !known(word)).map_or(0, |at| at + 1);
     if from < extensions.len() {
-        text.push_str(&format!("  suffix: {}\n", scalar(&format!(".{}", extensions[from..].join(".")))));
+        text.push_str(&format!(
+            "  suffix: {}\n",
+            scalar(&format!(".{}", extensions[from..].join(".")))
+        ));
     }
     text
 }
@@ -73,7 +97,10 @@ fn format(format: &Format, columns: &[Chosen]) -> String {
             };
             let mut text = format!("format:\n  json:\n    layout: {layout}\n");
             if let Some(path) = &json.path {
-                text.push_str(&format!("    path: {} # the largest array of objects\n", scalar(path)));
+                text.push_str(&format!(
+                    "    path: {} # the largest array of objects\n",
+                    scalar(path)
+                ));
             }
             text
         }
@@ -100,17 +127,26 @@ fn format_csv(csv: &Csv, columns: &[Chosen]) -> String {
     markers.dedup();
     if !markers.is_empty() {
         let words: Vec<_> = markers.iter().map(|word| quoted(word)).collect();
-        text.push_str(&format!("    nulls: [\"\", {}] # stand among numbers or times\n", words.join(", ")));
+        text.push_str(&format!(
+            "    nulls: [\"\", {}] # stand among numbers or times\n",
+            words.join(", ")
+        ));
     }
     text
 }
 
 fn one_column(column: &Chosen) -> String {
-    let mut text = format!("  # {}\n  - name: {}\n", comment(&column.reasons.join("; ")), scalar(&column.name));
+    let mut text = format!(
+        "  # {}\n  - name: {}\n",
+        comment(&column.reasons.join("; ")),
+        scalar(&column.name)
+    );
     match column.path.as_slice() {
         [name] if *name == column.name => {}
         // A dot would be taken for a path.
-        [name] if name.contains('.') => text.push_str(&format!("    from: {{column: {}}}\n", quoted(name))),
+        [name] if name.contains('.') => {
+            text.push_str(&format!("    from: {{column: {}}}\n", quoted(name)))
+        }
         path => text.push_str(&format!("    from: {}\n", scalar(&path.join(".")))),
     }
     text.push_str(&format!("    type: {}\n", type_text(&column.column_type)));
@@ -133,22 +169,40 @@ fn table(source: &str, columns: &[Chosen]) -> String {
 /// What rows are sorted by: a column with few values, then a time, then an
 /// identity; queries that filter by these read less. A key takes no NULL.
 fn order_by(columns: &[Chosen]) -> (Vec<String>, &'static str) {
-    let usable: Vec<&Chosen> = columns.iter().filter(|column| !column.column_type.is_nullable()).collect();
+    let usable: Vec<&Chosen> =
+        columns.iter().filter(|column| !column.column_type.is_nullable()).collect();
     let few = usable
         .iter()
-        .filter(|column| matches!(column.column_type, ColumnType::LowCardinality(_)) && column.distinct > 1)
+        .filter(|column| {
+            matches!(column.column_type, ColumnType::LowCardinality(_)) && column.distinct > 1
+        })
         .min_by_key(|column| column.distinct);
     let time = usable.iter().find(|column| {
-        matches!(column.column_type, ColumnType::Date | ColumnType::Date32 | ColumnType::DateTime(_) | ColumnType::DateTime64(..))
+        matches!(
+            column.column_type,
+            ColumnType::Date
+                | ColumnType::Date32
+                | ColumnType::DateTime(_)
+                | ColumnType::DateTime64(..)
+        )
     });
     let identity = usable.iter().find(|column| {
-        let is_named = ["id", "key", "code", "uuid"].iter().any(|word| column.name == *word || column.name.ends_with(&format!("_{word}")));
-        let can_be = matches!(column.column_type, ColumnType::Int(_) | ColumnType::UInt(_) | ColumnType::String | ColumnType::Uuid);
+        let is_named = ["id", "key", "code", "uuid"]
+            .iter()
+            .any(|word| column.name == *word || column.name.ends_with(&format!("_{word}")));
+        let can_be = matches!(
+            column.column_type,
+            ColumnType::Int(_) | ColumnType::UInt(_) | ColumnType::String | ColumnType::Uuid
+        );
         is_named && can_be
     });
-    let chosen: Vec<String> = [few, time, identity].into_iter().flatten().map(|column| column.name.clone()).collect();
+    let chosen: Vec<String> =
+        [few, time, identity].into_iter().flatten().map(|column| column.name.clone()).collect();
     if chosen.is_empty() {
-        return (chosen, "in the order of loading: name the columns that queries filter by, the one with the fewest values first");
+        return (
+            chosen,
+            "in the order of loading: name the columns that queries filter by, the one with the fewest values first",
+        );
     }
     (chosen, "few values, then a time, then an identity: put here what your queries filter by")
 }
@@ -169,7 +223,8 @@ fn type_text(column_type: &ColumnType) -> String {
 fn scalar(text: &str) -> String {
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
-        && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str());
+        && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
+            .contains(&text.to_lowercase().as_str());
     if is_plain { text.to_owned() } else { quoted(text) }
 }
 

@@ -22,9 +22,14 @@ const DEPTH: usize = 3;
 const MOST_KEYS: usize = 100;
 
 /// Looks at the beginning of a JSON text.
-pub fn sample(mut content: Box<dyn BufRead>, compression: &'static str, file: &Path) -> anyhow::Result<Sample> {
+pub fn sample(
+    mut content: Box<dyn BufRead>,
+    compression: &'static str,
+    file: &Path,
+) -> anyhow::Result<Sample> {
     let reading = || format!("reading {} as JSON", file.display());
-    let damaged = "the file may be damaged or cut off: fetch it again, or correct it at the place named";
+    let damaged =
+        "the file may be damaged or cut off: fetch it again, or correct it at the place named";
     if content.fill_buf().with_context(reading)?.starts_with(b"\xef\xbb\xbf") {
         content.consume(3);
     }
@@ -35,18 +40,29 @@ pub fn sample(mut content: Box<dyn BufRead>, compression: &'static str, file: &P
         rows.array(content).with_context(reading).hint(|| damaged)?;
     } else {
         let mut line = Vec::new();
-        content.by_ref().take(WHOLE_BYTES).read_until(b'\n', &mut line).with_context(reading).hint(|| damaged)?;
+        content
+            .by_ref()
+            .take(WHOLE_BYTES)
+            .read_until(b'\n', &mut line)
+            .with_context(reading)
+            .hint(|| damaged)?;
         let first: Option<Json> = serde_json::from_slice(&line).ok();
         let next = skip_space(&mut content).with_context(reading)?;
         match (first, next) {
             // A whole object on the first line, and another on the next.
-            (Some(first), Some(_)) => rows.lines(first, content).with_context(reading).hint(|| damaged)?,
-            (first, _) => {
-                let document = match first {
-                    Some(document) => document,
-                    None => whole(line, content, file)?,
-                };
-                format = rows.document(document);
+            (Some(first), Some(_)) => {
+                rows.lines(first, content).with_context(reading).hint(|| damaged)?
+            }
+            // One object on one line: a document, or lines of which there is one.
+            (Some(document), None) => match largest_array(&document) {
+                Some(path) => format = rows.document(document, path),
+                None => rows.take(document),
+            },
+            (None, _) => {
+                let document = whole(line, content, file)?;
+                if let Some(path) = largest_array(&document) {
+                    format = rows.document(document, path);
+                }
             }
         }
     }
@@ -58,7 +74,14 @@ pub fn sample(mut content: Box<dyn BufRead>, compression: &'static str, file: &P
     }
     let notes = rows.notes();
     let (count, is_whole) = (rows.count, !rows.is_cut);
-    Ok(Sample { format: Format::Json(format), compression, fields: rows.fields(), rows: count, is_whole, notes })
+    Ok(Sample {
+        format: Format::Json(format),
+        compression,
+        fields: rows.fields(),
+        rows: count,
+        is_whole,
+        notes,
+    })
 }
 
 /// A document that goes over several lines.
@@ -67,13 +90,17 @@ fn whole(mut text: Vec<u8>, content: Box<dyn BufRead>, file: &Path) -> anyhow::R
     content.take(WHOLE_BYTES).read_to_end(&mut text).with_context(reading)?;
     if text.len() as u64 >= WHOLE_BYTES {
         return Err(advised(
-            format!("{} is one JSON document of more than {} MB", file.display(), WHOLE_BYTES >> 20),
+            format!(
+                "{} is one JSON document of more than {} MB",
+                file.display(),
+                WHOLE_BYTES >> 20
+            ),
             "give a smaller file of the same source as the sample",
         ));
     }
-    serde_json::from_slice(&text)
-        .with_context(reading)
-        .hint(|| "write one object a line, an array of objects, or one document with an array inside")
+    serde_json::from_slice(&text).with_context(reading).hint(
+        || "write one object a line, an array of objects, or one document with an array inside",
+    )
 }
 
 /// The next byte that is no space.
@@ -141,18 +168,15 @@ impl Rows {
         Ok(())
     }
 
-    /// The rows of a document: its largest array of objects, or itself.
-    fn document(&mut self, document: Json) -> JsonFormat {
-        let mut best: Option<(Vec<String>, usize)> = None;
-        largest_array(&document, &mut Vec::new(), &mut best);
-        let Some((path, _)) = best else {
-            self.take(document);
-            return JsonFormat::default();
-        };
+    /// The rows of a document, from the array at `path`.
+    fn document(&mut self, document: Json, path: Vec<String>) -> JsonFormat {
         let mut found = document;
         for key in &path {
             if let Json::Object(pairs) = found {
-                found = pairs.into_iter().find(|(name, _)| name == key).map_or(Json::Null, |(_, value)| value);
+                found = pairs
+                    .into_iter()
+                    .find(|(name, _)| name == key)
+                    .map_or(Json::Null, |(_, value)| value);
             }
         }
         if let Json::List(rows) = found {
@@ -167,7 +191,10 @@ impl Rows {
         if self.others == 0 {
             return Vec::new();
         }
-        vec![format!("{} of {} rows are no objects and will be quarantined", self.others, self.count)]
+        vec![format!(
+            "{} of {} rows are no objects and will be quarantined",
+            self.others, self.count
+        )]
     }
 
     fn fields(self) -> Vec<Field> {
@@ -180,8 +207,14 @@ impl Rows {
     }
 }
 
-/// Finds the array with the most objects.
-fn largest_array(value: &Json, path: &mut Vec<String>, best: &mut Option<(Vec<String>, usize)>) {
+/// The path to the array with the most objects, if there is one.
+fn largest_array(document: &Json) -> Option<Vec<String>> {
+    let mut best = None;
+    search(document, &mut Vec::new(), &mut best);
+    best.map(|(path, _)| path)
+}
+
+fn search(value: &Json, path: &mut Vec<String>, best: &mut Option<(Vec<String>, usize)>) {
     match value {
         Json::List(rows) if !path.is_empty() => {
             let objects = rows.iter().filter(|row| matches!(row, Json::Object(_))).count();
@@ -193,7 +226,7 @@ fn largest_array(value: &Json, path: &mut Vec<String>, best: &mut Option<(Vec<St
             // A dot in a key cannot be written in a path.
             for (key, inner) in pairs.iter().filter(|(key, _)| !key.contains('.')) {
                 path.push(key.clone());
-                largest_array(inner, path, best);
+                search(inner, path, best);
                 path.pop();
             }
         }

@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn keys_keep_their_order_and_numbers_their_kind() {
         let value: Json = serde_json::from_str(r#"{"b": 1, "a": [1.0, null, "x", true]}"#).unwrap();
-        let list = vec![Json::Float(1.0), Json::Null, Json::Text("x".to_owned()), Json::Boolean(true)];
+        let list =
+            vec![Json::Float(1.0), Json::Null, Json::Text("x".to_owned()), Json::Boolean(true)];
         let pairs = vec![("b".to_owned(), Json::Integer(1)), ("a".to_owned(), Json::List(list))];
         assert_eq!(value, Json::Object(pairs));
     }

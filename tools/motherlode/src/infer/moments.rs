@@ -7,14 +7,37 @@ use chrono::{Datelike as _, NaiveDate};
 /// Formats that are tried when the texts are not ISO 8601. Of two that fit the
 /// same texts the first is proposed, and the other is named.
 const DATES: &[&str] = &[
-    "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%b %d %Y", "%b %d, %Y", "%d %b %Y",
-    "%d-%b-%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y",
+    "%d.%m.%Y",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%Y/%m/%d",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%b %d %Y",
+    "%b %d, %Y",
+    "%d %b %Y",
+    "%d-%b-%Y",
+    "%m/%d/%y",
+    "%d/%m/%y",
+    "%d.%m.%y",
+    "%d-%b-%y",
 ];
 /// The same with a time of day.
 const TIMES: &[&str] = &[
-    "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M",
-    "%d/%m/%Y %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p",
-    "%d/%b/%Y:%H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %Y", "%b %d %Y %H:%M:%S",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%d/%m/%Y %H:%M:%S",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d %H:%M:%S",
+    "%m/%d/%Y %I:%M %p",
+    "%m/%d/%Y %I:%M:%S %p",
+    "%d/%b/%Y:%H:%M:%S %z",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%a %b %d %H:%M:%S %Y",
+    "%b %d %Y %H:%M:%S",
 ];
 
 /// What the texts of a field are as dates and times.
@@ -99,15 +122,26 @@ impl Moments {
             return None;
         }
         if self.iso == self.texts {
-            return Some(Form { format: None, has_time: self.iso_has_time, digits: self.digits, rival: None });
+            return Some(Form {
+                format: None,
+                has_time: self.iso_has_time,
+                digits: self.digits,
+                rival: None,
+            });
         }
         let format = *self.formats.first()?;
         let has_time = TIMES.contains(&format);
-        Some(Form { format: Some(format), has_time, digits: 0, rival: self.formats.get(1).copied() })
+        Some(Form {
+            format: Some(format),
+            has_time,
+            digits: 0,
+            rival: self.formats.get(1).copied(),
+        })
     }
 
     fn year(&mut self, year: i32) {
-        self.years = Some(self.years.map_or((year, year), |(low, high)| (low.min(year), high.max(year))));
+        self.years =
+            Some(self.years.map_or((year, year), |(low, high)| (low.min(year), high.max(year))));
     }
 }
 
@@ -131,7 +165,8 @@ struct Iso {
 /// `2026-01-31`, then nothing or `T12:00[:00[.123]]`, then nothing or an offset.
 fn iso(text: &str) -> Option<Iso> {
     let (date, rest) = text.split_at_checked(10)?;
-    let (year, month, day) = (number(date.get(..4)?)?, number(date.get(5..7)?)?, number(date.get(8..)?)?);
+    let (year, month, day) =
+        (number(date.get(..4)?)?, number(date.get(5..7)?)?, number(date.get(8..)?)?);
     if date.as_bytes()[4] != b'-' || date.as_bytes()[7] != b'-' {
         return None;
     }
@@ -142,8 +177,12 @@ fn iso(text: &str) -> Option<Iso> {
     let rest = rest.strip_prefix(['T', 't', ' '])?;
     let end = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
     let (clock, offset) = rest.split_at(end);
-    let (clock, fraction) = clock.trim_end().split_once(['.', ',']).unwrap_or((clock.trim_end(), ""));
-    let parts: Vec<i32> = clock.split(':').map(|part| (part.len() == 2).then(|| number(part)).flatten()).collect::<Option<_>>()?;
+    let (clock, fraction) =
+        clock.trim_end().split_once(['.', ',']).unwrap_or((clock.trim_end(), ""));
+    let parts: Vec<i32> = clock
+        .split(':')
+        .map(|part| (part.len() == 2).then(|| number(part)).flatten())
+        .collect::<Option<_>>()?;
     let in_day = match parts.as_slice() {
         [hour, minute] if fraction.is_empty() => *hour < 24 && *minute < 60,
         [hour, minute, second] => *hour < 24 && *minute < 60 && *second < 60,
@@ -152,9 +191,14 @@ fn iso(text: &str) -> Option<Iso> {
     let digits = u8::try_from(fraction.len()).ok()?;
     let is_offset = offset.is_empty()
         || offset.eq_ignore_ascii_case("z")
-        || (matches!(offset.len(), 3 | 5 | 6) && offset.bytes().skip(1).all(|byte| byte.is_ascii_digit() || byte == b':'));
-    (in_day && is_offset && fraction.bytes().all(|byte| byte.is_ascii_digit()))
-        .then_some(Iso { year, has_time: true, has_offset: !offset.is_empty(), digits })
+        || (matches!(offset.len(), 3 | 5 | 6)
+            && offset.bytes().skip(1).all(|byte| byte.is_ascii_digit() || byte == b':'));
+    (in_day && is_offset && fraction.bytes().all(|byte| byte.is_ascii_digit())).then_some(Iso {
+        year,
+        has_time: true,
+        has_offset: !offset.is_empty(),
+        digits,
+    })
 }
 
 fn number(text: &str) -> Option<i32> {
@@ -187,7 +231,12 @@ mod tests {
     #[case(&["12/31/98"], Some("%m/%d/%y"), false, 0)]
     #[case(&["2015/01/01 01:00:00"], Some("%Y/%m/%d %H:%M:%S"), true, 0)]
     #[case(&["2001/01/14 21:55"], Some("%Y/%m/%d %H:%M"), true, 0)]
-    fn forms_are_found(#[case] texts: &[&str], #[case] format: Option<&str>, #[case] has_time: bool, #[case] digits: u8) {
+    fn forms_are_found(
+        #[case] texts: &[&str],
+        #[case] format: Option<&str>,
+        #[case] has_time: bool,
+        #[case] digits: u8,
+    ) {
         let found = form(texts).unwrap();
         assert_eq!((found.format, found.has_time, found.digits), (format, has_time, digits));
     }

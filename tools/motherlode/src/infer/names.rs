@@ -56,11 +56,18 @@ impl Names {
 /// The name of a source from a file's name: `flights-3m.parquet` is `flights-3m`.
 #[must_use]
 pub fn source_name(file_name: &str) -> String {
-    let stem = file_name.split('.').find(|part| !part.is_empty()).unwrap_or_default().to_lowercase();
-    let text: String =
-        stem.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' }).collect();
+    let stem =
+        file_name.split('.').find(|part| !part.is_empty()).unwrap_or_default().to_lowercase();
+    let text: String = stem
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' })
+        .collect();
     let text = text.trim_matches(['-', '_']);
-    let named = if text.starts_with(|c: char| c.is_ascii_lowercase()) { text.to_owned() } else { format!("source-{text}") };
+    let named = if text.starts_with(|c: char| c.is_ascii_lowercase()) {
+        text.to_owned()
+    } else {
+        format!("source-{text}")
+    };
     named.trim_end_matches('-').chars().take(64).collect()
 }
 

@@ -6,7 +6,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use super::moments::Moments;
 
 /// Words that mean "no value" where a column otherwise holds numbers or times.
-const MARKERS: &[&str] = &["NA", "N/A", "n/a", "NULL", "null", "None", "NaN", "nan", "\\N", "-", "?"];
+const MARKERS: &[&str] =
+    &["NA", "N/A", "n/a", "NULL", "null", "None", "NaN", "nan", "\\N", "-", "?"];
 
 /// What the values of one field have in common.
 #[derive(Debug, Default)]
@@ -58,7 +59,9 @@ impl Profile {
     /// An integer.
     pub fn integer(&mut self, value: i128) {
         self.integers += 1;
-        self.range = Some(self.range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))));
+        self.range = Some(
+            self.range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))),
+        );
         self.note(&value.to_string());
     }
 
@@ -92,7 +95,10 @@ impl Profile {
             let digits = trimmed.trim_start_matches(['+', '-']).as_bytes();
             self.is_padded |= matches!(digits, [b'0', b'0'..=b'9', ..]);
             self.float(trimmed);
-        } else if ["true", "false", "yes", "no"].iter().any(|word| trimmed.eq_ignore_ascii_case(word)) {
+        } else if ["true", "false", "yes", "no"]
+            .iter()
+            .any(|word| trimmed.eq_ignore_ascii_case(word))
+        {
             self.booleans += 1;
             self.note(trimmed);
         } else {
@@ -141,13 +147,16 @@ impl Profile {
 /// An integer with an optional sign.
 fn integer(text: &str) -> Option<i128> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| text.parse().ok())?
 }
 
 /// A number that is no integer. Words such as `inf` are none.
 fn is_float(text: &str) -> bool {
     let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
-    let only = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
+    let only = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
     has_digit && only && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
@@ -186,7 +195,8 @@ mod tests {
             ("null", profile.nulls),
             ("marker", profile.marked()),
         ];
-        let found: Vec<_> = counts.iter().filter(|(_, count)| *count == 1).map(|(kind, _)| *kind).collect();
+        let found: Vec<_> =
+            counts.iter().filter(|(_, count)| *count == 1).map(|(kind, _)| *kind).collect();
         assert_eq!(found, [kind]);
     }
 

@@ -85,7 +85,9 @@ pub fn take(file: &Path) -> anyhow::Result<Sample> {
             "Parquet compresses its pages itself and is read by ranges: unpack the file",
         )),
         Kind::Parquet => columnar::parquet(file),
-        Kind::ArrowFile if compression == "none" => columnar::arrow_file(File::open(file)?, compression, file),
+        Kind::ArrowFile if compression == "none" => {
+            columnar::arrow_file(File::open(file)?, compression, file)
+        }
         Kind::ArrowFile => {
             let mut bytes = Vec::new();
             content.take(WHOLE_BYTES).read_to_end(&mut bytes).map_err(read).hint(damaged)?;
@@ -105,11 +107,15 @@ fn text(
     file: &Path,
 ) -> anyhow::Result<Sample> {
     let named = names_of(file);
-    let opening = head.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf));
+    let opening =
+        head.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf));
     if matches!(opening, Some(b'{' | b'[')) {
         return json::sample(content, compression, file);
     }
-    if named.iter().any(|extension| matches!(extension.as_str(), "json" | "jsonl" | "ndjson" | "geojson")) {
+    if named
+        .iter()
+        .any(|extension| matches!(extension.as_str(), "json" | "jsonl" | "ndjson" | "geojson"))
+    {
         return Err(advised(
             format!("{} is named as JSON and does not begin with `{{` or `[`", file.display()),
             "rows of JSON are objects: name the file .csv or .tsv if that is what it is",
@@ -125,13 +131,18 @@ pub fn names_of(file: &Path) -> Vec<String> {
     name.split('.').skip(1).map(str::to_lowercase).collect()
 }
 
-fn decompress(head: &[u8], raw: BufReader<File>) -> std::io::Result<(&'static str, Box<dyn BufRead>)> {
+fn decompress(
+    head: &[u8],
+    raw: BufReader<File>,
+) -> std::io::Result<(&'static str, Box<dyn BufRead>)> {
     Ok(match head {
         [0x1f, 0x8b, ..] => ("gzip", Box::new(BufReader::new(MultiGzDecoder::new(raw)))),
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
             ("zstd", Box::new(BufReader::new(zstd::stream::read::Decoder::with_buffer(raw)?)))
         }
-        [b'B', b'Z', b'h', b'1'..=b'9', ..] => ("bzip2", Box::new(BufReader::new(MultiBzDecoder::new(raw)))),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
+            ("bzip2", Box::new(BufReader::new(MultiBzDecoder::new(raw))))
+        }
         _ => ("none", Box::new(raw)),
     })
 }

@@ -84,10 +84,21 @@ fn columns_of_json_get_types(#[case] value: &str, #[case] expected: &str) {
 fn a_csv_file_becomes_a_document() {
     let mut text = String::from("Flight Date;delay;Origin;Zip\n");
     for i in 0..40 {
-        text.push_str(&format!("{:02}.01.2020;{};{};0{}\n", i % 28 + 1, if i == 3 { "NA".to_owned() } else { i.to_string() }, ["JFK", "LAX"][i % 2], i + 1000));
+        text.push_str(&format!(
+            "{:02}.01.2020;{};{};0{}\n",
+            i % 28 + 1,
+            if i == 3 { "NA".to_owned() } else { i.to_string() },
+            ["JFK", "LAX"][i % 2],
+            i + 1000
+        ));
     }
     let proposal = propose("My Flights.csv.gz", &gzip(&text));
-    let yaml = proposal.yaml.lines().filter(|line| !line.starts_with("owner:")).collect::<Vec<_>>().join("\n");
+    let yaml = proposal
+        .yaml
+        .lines()
+        .filter(|line| !line.starts_with("owner:"))
+        .collect::<Vec<_>>()
+        .join("\n");
     assert_eq!(yaml, GOLDEN);
     assert!(proposal.is_whole);
     assert_eq!(proposal.rows, 40);
@@ -156,7 +167,9 @@ fn the_array_of_a_document_is_found_and_rows_are_taken_apart() {
 #[test]
 fn lines_are_told_from_a_document() {
     let proposal = propose("a.json", b"{\"a\": 1}\n{\"a\": \"x\", \"b\": {}}\n");
-    assert!(matches!(&proposal.document.format, Format::Json(json) if json.layout == JsonLayout::Lines));
+    assert!(
+        matches!(&proposal.document.format, Format::Json(json) if json.layout == JsonLayout::Lines)
+    );
     assert_eq!(types(&proposal), ["a String", "b Nullable(String)"]);
     assert_eq!(proposal.rows, 2);
 }
@@ -188,6 +201,8 @@ fn latin1_and_byte_order_marks_are_seen() {
 #[case("a.json", b"a,b\n1,2\n", "is named as JSON")]
 #[case("a.json", b"[1, 2", "EOF while parsing")]
 #[case("a.json", b"[]", "holds no rows")]
+#[case("a.json", b"[1, 2]", "holds no rows")]
+#[case("a.json", b"{\n\"a\": [1, 2]\n}", "holds no rows")]
 #[case("a.json", b"{\"a\":\n 1}\n{\"a\":\n 2}", "trailing characters")]
 #[case("a.parquet", b"PAR1xxxx", "as Parquet")]
 fn other_files_are_refused(#[case] name: &str, #[case] content: &[u8], #[case] message: &str) {
@@ -209,27 +224,36 @@ fn arrow_and_parquet_state_their_types() {
 
     use arrow::array::{ArrayRef, Date32Array, Int32Array, RecordBatch, StringArray};
 
-    let names: ArrayRef = Arc::new(StringArray::from_iter_values((0..40).map(|i| if i % 2 == 0 { "a" } else { "b" })));
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values(
+        (0..40).map(|i| if i % 2 == 0 { "a" } else { "b" }),
+    ));
     let numbers: ArrayRef = Arc::new(Int32Array::from_iter((0..40).map(|i| (i > 0).then_some(i))));
     let days: ArrayRef = Arc::new(Date32Array::from_iter_values(0..40));
-    let batch = RecordBatch::try_from_iter([("Name", names), ("n", numbers), ("day", days)]).unwrap();
+    let batch =
+        RecordBatch::try_from_iter([("Name", names), ("n", numbers), ("day", days)]).unwrap();
     let mut file = Vec::new();
     let mut writer = arrow::ipc::writer::FileWriter::try_new(&mut file, &batch.schema()).unwrap();
     writer.write(&batch).unwrap();
     writer.finish().unwrap();
     drop(writer);
     let mut stream = Vec::new();
-    let mut writer = arrow::ipc::writer::StreamWriter::try_new(&mut stream, &batch.schema()).unwrap();
+    let mut writer =
+        arrow::ipc::writer::StreamWriter::try_new(&mut stream, &batch.schema()).unwrap();
     writer.write(&batch).unwrap();
     writer.finish().unwrap();
     drop(writer);
     let mut parquet = Vec::new();
-    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut parquet, batch.schema(), None).unwrap();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(&mut parquet, batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
     for (name, content) in [("a.arrow", file), ("b.arrow", stream), ("c.parquet", parquet)] {
         let proposal = propose(name, &content);
-        assert_eq!(types(&proposal), ["name LowCardinality(String)", "n Nullable(Int32)", "day Date"], "{name}");
+        assert_eq!(
+            types(&proposal),
+            ["name LowCardinality(String)", "n Nullable(Int32)", "day Date"],
+            "{name}"
+        );
         let column = ColumnType::parse(&proposal.document.columns[0].column_type);
         assert!(column.is_ok());
     }

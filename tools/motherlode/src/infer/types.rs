@@ -55,8 +55,13 @@ pub fn columns(sample: &Sample) -> Vec<Chosen> {
     let fields = sample.fields.iter().zip(bare);
     fields
         .map(|(field, bare)| {
-            let marked: Vec<String> =
-                field.profile.markers.keys().filter(|word| markers.contains(word)).cloned().collect();
+            let marked: Vec<String> = field
+                .profile
+                .markers
+                .keys()
+                .filter(|word| markers.contains(word))
+                .cloned()
+                .collect();
             let name = names.own(&snake_case(&field.path.join("_")));
             finish(field, bare, name, marked, sample)
         })
@@ -64,7 +69,13 @@ pub fn columns(sample: &Sample) -> Vec<Chosen> {
 }
 
 /// Adds what NULLs and few different values make of a type.
-fn finish(field: &Field, bare: Bare, name: String, markers: Vec<String>, sample: &Sample) -> Chosen {
+fn finish(
+    field: &Field,
+    bare: Bare,
+    name: String,
+    markers: Vec<String>,
+    sample: &Sample,
+) -> Chosen {
     let profile = &field.profile;
     let Bare { mut column_type, format, mut reasons } = bare;
     let distinct = profile.distinct();
@@ -74,15 +85,23 @@ fn finish(field: &Field, bare: Bare, name: String, markers: Vec<String>, sample:
         && distinct <= DICTIONARY
         && distinct.saturating_mul(10) <= sample.rows
     {
-        reasons.push(format!("{distinct} different values in {} rows: a dictionary", sample.rows));
+        let values =
+            if distinct == 1 { "the same value" } else { &format!("{distinct} different values") };
+        reasons.push(format!("{values} in {} rows: a dictionary", sample.rows));
         column_type = ColumnType::LowCardinality(Box::new(column_type));
     }
     let is_text = matches!(column_type.bare(), ColumnType::String);
     if !markers.is_empty() {
-        reasons.push(format!("{} means NULL", markers.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")));
+        reasons.push(format!(
+            "{} means NULL",
+            markers.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+        ));
     }
     let empty_is_text = is_text && profile.values > 0 && matches!(sample.format, Format::Csv(_));
-    if !markers.is_empty() || (profile.nulls > 0 && !empty_is_text) || profile.values + profile.marked() == 0 {
+    if !markers.is_empty()
+        || (profile.nulls > 0 && !empty_is_text)
+        || profile.values + profile.marked() == 0
+    {
         if profile.nulls > 0 {
             reasons.push(format!("{} of {} rows have none", profile.nulls, sample.rows));
         }
@@ -117,7 +136,11 @@ fn bare(field: &Field, format: &Format) -> Bare {
 }
 
 fn of_profile(profile: &Profile, name: &str, is_csv: bool) -> Bare {
-    let because = |column_type, reason: &str| Bare { column_type, format: None, reasons: vec![reason.to_owned()] };
+    let because = |column_type, reason: &str| Bare {
+        column_type,
+        format: None,
+        reasons: vec![reason.to_owned()],
+    };
     let text = |reason: &str| because(ColumnType::String, reason);
     let all = |count: u64| count == profile.values;
     if profile.values == 0 {
@@ -162,14 +185,20 @@ fn integers((low, high): (i128, i128), name: &str) -> Bare {
     let chosen = if low >= 0 {
         let holds = |bits: &u8, factor: i128| high.saturating_mul(factor) < 1_i128 << bits;
         let bits = [8, 16, 32, 64].into_iter();
-        bits.clone().find(|bits| holds(bits, 2)).or_else(|| bits.clone().find(|bits| holds(bits, 1))).map(ColumnType::UInt)
+        bits.clone()
+            .find(|bits| holds(bits, 2))
+            .or_else(|| bits.clone().find(|bits| holds(bits, 1)))
+            .map(ColumnType::UInt)
     } else {
         let holds = |bits: &u8, factor: i128| {
             let limit = 1_i128 << (bits - 1);
             low.saturating_mul(factor) >= -limit && high.saturating_mul(factor) < limit
         };
         let bits = [8, 16, 32, 64].into_iter();
-        bits.clone().find(|bits| holds(bits, 2)).or_else(|| bits.clone().find(|bits| holds(bits, 1))).map(ColumnType::Int)
+        bits.clone()
+            .find(|bits| holds(bits, 2))
+            .or_else(|| bits.clone().find(|bits| holds(bits, 1)))
+            .map(ColumnType::Int)
     };
     match chosen {
         Some(column_type) => Bare { column_type, format: None, reasons: vec![reason] },
@@ -186,15 +215,25 @@ fn unix_times((low, high): (i128, i128), name: &str) -> Option<Bare> {
     const FROM: i128 = 946_684_800; // 2000-01-01
     const TO: i128 = 4_102_444_800; // 2100-01-01
     let name = snake_case(name);
-    let is_named = ["time", "timestamp", "ts", "at", "created", "updated", "epoch", "date", "datetime"]
-        .iter()
-        .any(|word| name == *word || name.ends_with(&format!("_{word}")));
-    let units = [("unix", 1, None), ("unix_ms", 1_000, Some(3)), ("unix_us", 1_000_000, Some(6)), ("unix_ns", 1_000_000_000, Some(9))];
-    let (format, _, digits) = units.into_iter().find(|(_, unit, _)| low >= FROM * unit && high < TO * unit)?;
+    let is_named =
+        ["time", "timestamp", "ts", "at", "created", "updated", "epoch", "date", "datetime"]
+            .iter()
+            .any(|word| name == *word || name.ends_with(&format!("_{word}")));
+    let units = [
+        ("unix", 1, None),
+        ("unix_ms", 1_000, Some(3)),
+        ("unix_us", 1_000_000, Some(6)),
+        ("unix_ns", 1_000_000_000, Some(9)),
+    ];
+    let (format, _, digits) =
+        units.into_iter().find(|(_, unit, _)| low >= FROM * unit && high < TO * unit)?;
     is_named.then(|| {
         let utc = Some("UTC".to_owned());
-        let column_type = digits.map_or(ColumnType::DateTime(utc.clone()), |digits| ColumnType::DateTime64(digits, utc));
-        let reasons = vec![format!("{low} to {high} and the name say: a time since 1970 ({format})")];
+        let column_type = digits.map_or(ColumnType::DateTime(utc.clone()), |digits| {
+            ColumnType::DateTime64(digits, utc)
+        });
+        let reasons =
+            vec![format!("{low} to {high} and the name say: a time since 1970 ({format})")];
         Bare { column_type, format: Some(format.to_owned()), reasons }
     })
 }
@@ -221,21 +260,34 @@ fn times(profile: &Profile) -> Option<Bare> {
     if let Some(rival) = form.rival {
         reasons.push(format!("`{rival}` fits too: CHECK which one is meant"));
     }
-    if form.has_time && !profile.moments.has_offset && !form.format.is_some_and(|format| format.contains("%z")) {
-        reasons.push("the texts name no zone and are read as UTC; else set timestamp.zone".to_owned());
+    if form.has_time
+        && !profile.moments.has_offset
+        && !form.format.is_some_and(|format| format.contains("%z"))
+    {
+        reasons
+            .push("the texts name no zone and are read as UTC; else set timestamp.zone".to_owned());
     }
     Some(Bare { column_type, format: form.format.map(str::to_owned), reasons })
 }
 
 fn lists(element: &Profile, name: &str) -> Bare {
     let inner = of_profile(element, name, false);
-    let mixed = element.objects > 0 || inner.format.is_some() || (element.values == 0 && element.nulls > 0);
+    let mixed =
+        element.objects > 0 || inner.format.is_some() || (element.values == 0 && element.nulls > 0);
     if mixed || (inner.column_type == ColumnType::String && element.texts != element.values) {
-        return Bare { column_type: ColumnType::String, format: None, reasons: vec!["arrays of different things: kept as JSON text".to_owned()] };
+        return Bare {
+            column_type: ColumnType::String,
+            format: None,
+            reasons: vec!["arrays of different things: kept as JSON text".to_owned()],
+        };
     }
     let mut reasons = vec!["arrays".to_owned()];
     reasons.extend(inner.reasons);
     let is_array = matches!(inner.column_type, ColumnType::Array(_));
-    let column_type = if element.nulls > 0 && !is_array { nullable(inner.column_type) } else { inner.column_type };
+    let column_type = if element.nulls > 0 && !is_array {
+        nullable(inner.column_type)
+    } else {
+        inner.column_type
+    };
     Bare { column_type: ColumnType::Array(Box::new(column_type)), format: None, reasons }
 }

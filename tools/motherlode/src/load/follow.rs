@@ -30,11 +30,13 @@ pub enum Next {
 /// it was uploaded: a failure that is older says nothing about this upload.
 pub fn judge(record: Option<&Record>, before: u64, uploaded_ms: i64, now_ms: i64) -> Next {
     let Some(record) = record else { return waiting(uploaded_ms, now_ms) };
-    match record.state {
-        State::Done => Next::Landed,
-        State::Failed if record.fence <= before => waiting(uploaded_ms, now_ms),
-        State::Failed => Next::Failed(record.reason.clone().unwrap_or_else(|| "the ledger gives no reason".to_owned())),
-        State::Loading | State::Paused => {
+    match (record.state, &record.reason) {
+        (State::Done, _) if record.table.is_some() => Next::Landed,
+        (State::Failed, _) if record.fence <= before => waiting(uploaded_ms, now_ms),
+        (State::Failed, Some(reason)) => Next::Failed(reason.clone()),
+        // The stand-in for DynamoDB shows changes half made: an end without its
+        // table or its reason is one that is being written.
+        (State::Loading | State::Paused | State::Done | State::Failed, _) => {
             let idle_since = record.lease_until_ms.max(record.updated_at_ms).max(uploaded_ms);
             if now_ms.saturating_sub(idle_since) < PATIENCE_MS {
                 return Next::Wait;
@@ -107,7 +109,7 @@ mod tests {
             finished_at_ms: None,
             duration_ms: 0,
             cluster: None,
-            table: None,
+            table: Some("d.t".to_owned()),
             reason: Some("bad".to_owned()),
         }
     }
@@ -124,7 +126,14 @@ mod tests {
     #[case(Some(record(State::Loading, 1, 500_000)), 0, 559_999, "wait")]
     #[case(Some(record(State::Loading, 1, 500_000)), 0, 560_000, "stalled")]
     #[case(Some(record(State::Paused, 1, 0)), 0, 59_999, "wait")]
-    fn records_are_judged(#[case] record: Option<Record>, #[case] before: u64, #[case] now_ms: i64, #[case] verdict: &str) {
+    #[case(Some(Record { table: None, ..record(State::Done, 1, 0) }), 0, 0, "wait")]
+    #[case(Some(Record { reason: None, ..record(State::Failed, 1, 0) }), 0, 0, "wait")]
+    fn records_are_judged(
+        #[case] record: Option<Record>,
+        #[case] before: u64,
+        #[case] now_ms: i64,
+        #[case] verdict: &str,
+    ) {
         let word = match judge(record.as_ref(), before, 0, now_ms) {
             Next::Wait => "wait",
             Next::Landed => "landed",

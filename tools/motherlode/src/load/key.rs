@@ -12,8 +12,15 @@ use crate::failure::{Advise as _, advised};
 ///
 /// # Errors
 /// When no such key belongs to the source; the remedy is `--key`.
-pub fn derive(source: &str, matching: &Match, bucket: &str, file: &Path, key: Option<&str>) -> anyhow::Result<String> {
-    let pattern = Pattern::new(matching).hint(|| format!("put a document of {source} with a valid `match`"))?;
+pub fn derive(
+    source: &str,
+    matching: &Match,
+    bucket: &str,
+    file: &Path,
+    key: Option<&str>,
+) -> anyhow::Result<String> {
+    let pattern = Pattern::new(matching)
+        .hint(|| format!("put a document of {source} with a valid `match`"))?;
     if matching.bucket.as_deref().is_some_and(|own| own != bucket) {
         let own = matching.bucket.as_deref().unwrap_or_default();
         return Err(advised(
@@ -31,14 +38,23 @@ pub fn derive(source: &str, matching: &Match, bucket: &str, file: &Path, key: Op
         };
     }
     let name = file.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
-        advised(format!("{} has no file name that can be part of a key", file.display()), "give one with --key")
-    })?;
-    candidates(matching, name).into_iter().find(|key| pattern.matches(bucket, key).is_some()).ok_or_else(|| {
         advised(
-            format!("no key of source {source} can be made from the name {name}: {}", words(matching)),
-            "give the key with --key, as it would be in S3",
+            format!("{} has no file name that can be part of a key", file.display()),
+            "give one with --key",
         )
-    })
+    })?;
+    candidates(matching, name)
+        .into_iter()
+        .find(|key| pattern.matches(bucket, key).is_some())
+        .ok_or_else(|| {
+            advised(
+                format!(
+                    "no key of source {source} can be made from the name {name}: {}",
+                    words(matching)
+                ),
+                "give the key with --key, as it would be in S3",
+            )
+        })
 }
 
 /// What the document captures from the key of a file that is not in S3: from
@@ -46,7 +62,11 @@ pub fn derive(source: &str, matching: &Match, bucket: &str, file: &Path, key: Op
 ///
 /// # Errors
 /// When a column needs a capture and no key gives it.
-pub fn captures(document: &SourceDocument, file: &Path, key: Option<&str>) -> anyhow::Result<Captures> {
+pub fn captures(
+    document: &SourceDocument,
+    file: &Path,
+    key: Option<&str>,
+) -> anyhow::Result<Captures> {
     let matching = &document.matching;
     let bucket = matching.bucket.as_deref().unwrap_or_default();
     let pattern = Pattern::new(matching)?;
@@ -66,7 +86,10 @@ pub fn captures(document: &SourceDocument, file: &Path, key: Option<&str>) -> an
         (Some(captures), _) => Ok(captures),
         (None, None) => Ok(Captures::new()),
         (None, Some((column, capture))) => Err(advised(
-            format!("column {column} takes `{capture}` from the object's key, and {} gives none", file.display()),
+            format!(
+                "column {column} takes `{capture}` from the object's key, and {} gives none",
+                file.display()
+            ),
             format!("give the key that the file would have in S3 with --key ({})", words(matching)),
         )),
     }
@@ -80,7 +103,11 @@ fn candidates(matching: &Match, name: &str) -> Vec<String> {
     if let Some(glob) = &matching.glob {
         let literal = &glob[..glob.find(['*', '{']).unwrap_or(glob.len())];
         let folder = &literal[..literal.rfind('/').map_or(0, |slash| slash + 1)];
-        keys.extend([format!("{folder}{name}"), format!("{literal}{name}"), format!("{literal}{name}{suffix}")]);
+        keys.extend([
+            format!("{folder}{name}"),
+            format!("{literal}{name}"),
+            format!("{literal}{name}{suffix}"),
+        ]);
         if literal.len() == glob.len() {
             keys.push(glob.clone());
         }
@@ -90,7 +117,9 @@ fn candidates(matching: &Match, name: &str) -> Vec<String> {
 
 /// A `match` in words.
 fn words(matching: &Match) -> String {
-    let part = |word: &str, value: &Option<String>| value.as_ref().map(|value| format!("{word} `{value}`"));
+    let part = |word: &str, value: &Option<String>| {
+        value.as_ref().map(|value| format!("{word} `{value}`"))
+    };
     let parts = [
         part("prefix", &matching.prefix),
         part("suffix", &matching.suffix),
@@ -122,8 +151,14 @@ mod tests {
     #[case("", "", "a/{name}.csv", "a/f.csv")]
     #[case("", "", "a/one.csv", "a/one.csv")]
     #[case("a/", "", "a/**.csv", "a/f.csv")]
-    fn keys_come_from_the_match(#[case] prefix: &str, #[case] suffix: &str, #[case] glob: &str, #[case] key: &str) {
-        let derived = derive("s", &matching(prefix, suffix, glob), "landing", Path::new("/tmp/f.csv"), None);
+    fn keys_come_from_the_match(
+        #[case] prefix: &str,
+        #[case] suffix: &str,
+        #[case] glob: &str,
+        #[case] key: &str,
+    ) {
+        let derived =
+            derive("s", &matching(prefix, suffix, glob), "landing", Path::new("/tmp/f.csv"), None);
         assert_eq!(derived.unwrap(), key);
     }
 
@@ -153,7 +188,8 @@ mod tests {
         let yaml = "source: s\nversion: 1\nowner: me\nmatch: {glob: 'a/dt={dt}/*.json'}\nformat: {json: {}}\n\
                     columns: [{name: dt, type: Date, from: {capture: dt}}]\ntable: {database: d, name: t}\n";
         let document = SourceDocument::from_yaml(yaml).unwrap();
-        let found = captures(&document, Path::new("x.json"), Some("a/dt=2026-01-01/x.json")).unwrap();
+        let found =
+            captures(&document, Path::new("x.json"), Some("a/dt=2026-01-01/x.json")).unwrap();
         assert_eq!(found["dt"], "2026-01-01");
         let found = captures(&document, Path::new("a/dt=2026-01-02/x.json"), None).unwrap();
         assert_eq!(found["dt"], "2026-01-02");

@@ -68,10 +68,16 @@ impl<'a> Loader<'a> {
         let (state, reason, hint) = match outcome {
             Ok(Outcome::Loaded(_)) => ("loaded", None, None),
             Ok(Outcome::AlreadyLoaded(_)) => ("already_loaded", None, None),
-            Ok(Outcome::Paused(_)) => ("failed", Some("it was paused".to_owned()), Some("load it again to go on".to_owned())),
+            Ok(Outcome::Paused(_)) => (
+                "failed",
+                Some("it was paused".to_owned()),
+                Some("load it again to go on".to_owned()),
+            ),
             Ok(Outcome::Busy { lease_until_ms }) => {
                 let left = (lease_until_ms - self.ingest.clock.now_ms()).max(0) / 1000 + 1;
-                let hint = format!("wait for it, or try again in {left} seconds should that process be dead");
+                let hint = format!(
+                    "wait for it, or try again in {left} seconds should that process be dead"
+                );
                 ("failed", Some("another process is loading it".to_owned()), Some(hint))
             }
             Err(error) => ("failed", Some(error.chain()), Some(hint(&error))),
@@ -97,6 +103,7 @@ impl<'a> Loader<'a> {
 
 fn hint(error: &IngestError) -> String {
     match error {
+        IngestError::Fetch { .. } => "name a file that can be read".to_owned(),
         IngestError::Transform { .. } => {
             "correct the document; when a column takes a part of the key, give the key with --key".to_owned()
         }
@@ -120,7 +127,8 @@ struct KeyedFile {
 
 impl KeyedFile {
     fn set(&self, key: &str, path: &str) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = (key.to_owned(), path.to_owned());
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) =
+            (key.to_owned(), path.to_owned());
     }
 
     fn path_of(&self, key: &str) -> String {

@@ -113,12 +113,20 @@ async fn all_at_once(
     let bucket = bucket.unwrap_or_else(|| LANDING.to_owned());
     let mut keyed = Vec::new();
     for file in &args.files {
-        let key = key::derive(&args.source, &document.matching, &bucket, file, args.key.as_deref())?;
+        let key =
+            key::derive(&args.source, &document.matching, &bucket, file, args.key.as_deref())?;
         keyed.push((file, key));
     }
     remote::check_route(ingest, &args.source, &bucket, &keyed).await?;
     let s3 = target.s3();
-    let uploads = keyed.iter().map(|(file, key)| remote::Upload { s3: &s3, ingest, source: &args.source, bucket: &bucket, file, key });
+    let uploads = keyed.iter().map(|(file, key)| remote::Upload {
+        s3: &s3,
+        ingest,
+        source: &args.source,
+        bucket: &bucket,
+        file,
+        key,
+    });
     Ok(stream::iter(uploads).map(|upload| upload.run(ui)).buffered(AT_ONCE).collect().await)
 }
 
@@ -133,8 +141,17 @@ async fn one_by_one(args: &LoadArgs, ingest: Ingest, ui: &Ui) -> anyhow::Result<
 }
 
 fn render(done: &[Loaded]) -> String {
-    let mut table =
-        Table::new(["file", "state", ">read", ">written", ">filtered", ">quarantined", ">seconds", "table"]).cut(60);
+    let mut table = Table::new([
+        "file",
+        "state",
+        ">read",
+        ">written",
+        ">filtered",
+        ">quarantined",
+        ">seconds",
+        "table",
+    ])
+    .cut(60);
     let mut notes = String::new();
     for loaded in done {
         let record = loaded.record.as_ref();
@@ -156,8 +173,8 @@ fn render(done: &[Loaded]) -> String {
             && let Some(record) = record
         {
             notes.push_str(&format!(
-                "\nbad rows of {}: motherlode quarantine list --source {} --object '{}'",
-                loaded.file, record.source, record.object
+                "\nbad rows of {}: motherlode quarantine list --source {} --object {}",
+                loaded.file, record.source, record.object.key
             ));
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use ingest::Ingest;
 use ledger::Record;
@@ -46,7 +46,10 @@ pub async fn check_route(
         if other != source {
             return Err(advised(
                 format!("s3://{bucket}/{key} would go to source {other}, not to {source}"),
-                format!("give {} another key with --key, or make the `match` of {source} more specific", file.display()),
+                format!(
+                    "give {} another key with --key, or make the `match` of {source} more specific",
+                    file.display()
+                ),
             ));
         }
     }
@@ -60,7 +63,9 @@ impl Upload<'_> {
         let file = self.file.display().to_string();
         let task = ui.task(&file);
         match self.upload_and_follow(&task).await {
-            Ok((state, record)) => Loaded { file, state, record: Some(record), reason: None, hint: None },
+            Ok((state, record)) => {
+                Loaded { file, state, record: Some(record), reason: None, hint: None }
+            }
             Err(Ended { record, reason, hint }) => {
                 Loaded { file, state: "failed", record, reason: Some(reason), hint: Some(hint) }
             }
@@ -77,7 +82,8 @@ impl Upload<'_> {
         {
             return Ok(("already_loaded", before.clone()));
         }
-        let claims = before.filter(|before| before.object == object).map_or(0, |before| before.fence);
+        let claims =
+            before.filter(|before| before.object == object).map_or(0, |before| before.fence);
         self.follow(&object, claims, task).await
     }
 
@@ -98,11 +104,20 @@ impl Upload<'_> {
     }
 
     async fn put(&self) -> Result<ObjectId, Ended> {
-        let body = self.body().await.map_err(|error| Ended::new(&error, "name a file that can be read"))?;
+        let body = self
+            .body()
+            .await
+            .map_err(|error| Ended::new(&error, "name a file that can be read"))?;
         let sent = self.s3.put_object().bucket(self.bucket).key(self.key).body(body).send().await;
         let output = sent.map_err(|error| {
-            let error = anyhow::anyhow!("{}", DisplayErrorContext(&error));
-            let error = error.context(format!("uploading to s3://{}/{}", self.bucket, self.key));
+            // S3's own words where it has answered; else what became of the request.
+            let said = match (error.code(), error.message()) {
+                (Some(code), message) => {
+                    anyhow::anyhow!("{}: {code}", message.unwrap_or("refused"))
+                }
+                (None, _) => anyhow::Error::from(error),
+            };
+            let error = said.context(format!("uploading to s3://{}/{}", self.bucket, self.key));
             Ended::new(&error, "check that the bucket is there and that you may write to it")
         })?;
         let etag = output.e_tag().unwrap_or_default().trim_matches('"').to_owned();
@@ -110,16 +125,25 @@ impl Upload<'_> {
     }
 
     async fn body(&self) -> anyhow::Result<ByteStream> {
-        let size = tokio::fs::metadata(self.file).await.with_context(|| format!("opening {}", self.file.display()))?;
+        let size = tokio::fs::metadata(self.file)
+            .await
+            .with_context(|| format!("opening {}", self.file.display()))?;
         anyhow::ensure!(size.is_file(), "{} is no file", self.file.display());
         if size.len() > LARGEST_PUT {
             return Err(anyhow::anyhow!("{} is larger than 5 GB", self.file.display()))
                 .hint(|| "upload it in parts with `aws s3 cp`; it is loaded all the same");
         }
-        ByteStream::from_path(self.file).await.with_context(|| format!("opening {}", self.file.display()))
+        ByteStream::from_path(self.file)
+            .await
+            .with_context(|| format!("opening {}", self.file.display()))
     }
 
-    async fn follow(&self, object: &ObjectId, claims: u64, task: &Task<'_>) -> Result<(&'static str, Record), Ended> {
+    async fn follow(
+        &self,
+        object: &ObjectId,
+        claims: u64,
+        task: &Task<'_>,
+    ) -> Result<(&'static str, Record), Ended> {
         let uploaded_ms = self.ingest.clock.now_ms();
         loop {
             let record = self.record(object).await?;
@@ -130,7 +154,9 @@ impl Upload<'_> {
                     let hint = "correct the document or the file and load it again; the message waits in the dead letters";
                     return Err(Ended { record, reason, hint: hint.to_owned() });
                 }
-                (Next::Stalled { seen, check }, record) => return Err(Ended { record, reason: seen, hint: check }),
+                (Next::Stalled { seen, check }, record) => {
+                    return Err(Ended { record, reason: seen, hint: check });
+                }
                 (Next::Wait | Next::Landed, record) => {
                     let (stage, detail) = progress_of(record.as_ref());
                     task.at(stage, &detail);

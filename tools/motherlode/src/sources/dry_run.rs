@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ::objects::{FileObjects, LOCAL_BUCKET, ObjectReader};
 use anyhow::Context as _;
 use clap::Args;
 use ingest::Preview;
 use model::document::{OutputColumn, SourceDocument};
 use model::{ColumnType, RejectedRow};
-use ::objects::{FileObjects, LOCAL_BUCKET, ObjectReader};
 use serde_json::{Map, Value, json};
 
 use super::validate;
@@ -82,12 +82,17 @@ async fn document(which: &WhichDocument, global: &Global) -> anyhow::Result<Sour
         (Some(file), _) => validate::document(file),
         (None, Some(name)) => {
             let ingest = Target::find(global).await?.ingest()?;
-            let registered =
-                ingest.catalog.get(name, None).await.hint(|| "or name a document in a file with --source-file")?;
+            let registered = ingest
+                .catalog
+                .get(name, None)
+                .await
+                .hint(|| "or name a document in a file with --source-file")?;
             Ok(registered.document.clone())
         }
         // clap wants one of them.
-        (None, None) => Err(crate::failure::usage("name a document with --source-file or --source")),
+        (None, None) => {
+            Err(crate::failure::usage("name a document with --source-file or --source"))
+        }
     }
 }
 
@@ -108,7 +113,10 @@ async fn preview(args: &DryRunArgs, document: Arc<SourceDocument>) -> anyhow::Re
 /// The path as the key of a local object.
 pub fn path_text(path: &Path) -> anyhow::Result<&str> {
     path.to_str().ok_or_else(|| {
-        advised(format!("the path {} is no UTF-8", path.display()), "rename the file, or link it under another name")
+        advised(
+            format!("the path {} is no UTF-8", path.display()),
+            "rename the file, or link it under another name",
+        )
     })
 }
 
@@ -154,7 +162,9 @@ fn render(
 ) -> String {
     let mut table = Table::new(columns.iter().map(|column| column.name.clone())).cut(32);
     for row in rows {
-        table.row(columns.iter().map(|column| text_of(row.get(&column.name).unwrap_or(&Value::Null))));
+        table.row(
+            columns.iter().map(|column| text_of(row.get(&column.name).unwrap_or(&Value::Null))),
+        );
     }
     let counts = &preview.counts;
     let mut text = format!(
@@ -170,7 +180,13 @@ fn render(
         let mut table = Table::new([">row", "column", "type", "reason", "raw"]).cut(72);
         for row in &preview.rejected {
             let raw = String::from_utf8_lossy(&row.raw);
-            table.row([row.row.to_string().as_str(), &row.column, &row.column_type, &row.reason, &raw]);
+            table.row([
+                row.row.to_string().as_str(),
+                &row.column,
+                &row.column_type,
+                &row.reason,
+                &raw,
+            ]);
         }
         text.push_str(&format!("\nbad rows:\n{table}"));
     }
@@ -182,13 +198,15 @@ fn verdict(document: &SourceDocument, preview: &Preview) -> anyhow::Result<()> {
     let (bad, read) = (preview.counts.rows_quarantined, preview.counts.rows_read);
     let errors = document.errors;
     #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
-    let too_many =
-        bad as f64 > read as f64 * errors.max_bad_share || errors.max_bad_rows.is_some_and(|limit| bad > limit);
+    let too_many = bad as f64 > read as f64 * errors.max_bad_share
+        || errors.max_bad_rows.is_some_and(|limit| bad > limit);
     if !too_many {
         return Ok(());
     }
     Err(advised(
-        format!("{bad} of {read} rows are bad, which is more than the document tolerates: a load would fail"),
+        format!(
+            "{bad} of {read} rows are bad, which is more than the document tolerates: a load would fail"
+        ),
         "correct the columns named above, give them `on_error`, or raise errors.max_bad_share",
     ))
 }

@@ -12,8 +12,11 @@ use crate::ui::Ui;
 
 /// Proposes a document.
 pub fn run(args: &InferArgs, ui: &Ui) -> anyhow::Result<()> {
-    let wishes =
-        Wishes { name: args.name.clone(), bucket: args.bucket.clone(), prefix: args.prefix.clone() };
+    let wishes = Wishes {
+        name: args.name.clone(),
+        bucket: args.bucket.clone(),
+        prefix: args.prefix.clone(),
+    };
     let proposal = {
         let task = ui.task(&args.file.display().to_string());
         task.at("reading a sample", "");
@@ -48,9 +51,10 @@ pub fn run(args: &InferArgs, ui: &Ui) -> anyhow::Result<()> {
 /// be lost to a second proposal.
 fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     match std::fs::File::create_new(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            Err(advised(format!("{} is there already", path.display()), "name another file with -o, or remove that one"))
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(advised(
+            format!("{} is there already", path.display()),
+            "name another file with -o, or remove that one",
+        )),
         created => created
             .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
             .with_context(|| format!("writing {}", path.display()))

@@ -40,7 +40,17 @@ pub async fn put(args: &PutArgs, global: &Global, ui: &Ui) -> anyhow::Result<()>
 pub async fn list(global: &Global, ui: &Ui) -> anyhow::Result<()> {
     let (target, catalog) = open(global).await?;
     let snapshot = catalog.snapshot().await.hint(|| remedy(&target))?;
-    let mut table = Table::new(["source", ">version", "format", "match", "table", "owner", "put (UTC)", "state"]).cut(60);
+    let mut table = Table::new([
+        "source",
+        ">version",
+        "format",
+        "match",
+        "table",
+        "owner",
+        "put (UTC)",
+        "state",
+    ])
+    .cut(60);
     let mut answers = Vec::new();
     for (name, entry) in snapshot.entries() {
         match entry {
@@ -66,7 +76,10 @@ pub async fn list(global: &Global, ui: &Ui) -> anyhow::Result<()> {
         }
     }
     if table.is_empty() {
-        ui.note(&format!("{} has no source; register one with `motherlode sources put FILE`", target.name));
+        ui.note(&format!(
+            "{} has no source; register one with `motherlode sources put FILE`",
+            target.name
+        ));
     }
     ui.answer(&answers, || table.to_string())
 }
@@ -114,7 +127,10 @@ async fn open(global: &Global) -> anyhow::Result<(Target, Arc<dyn Catalog>)> {
 
 /// What helps when the error itself does not say it.
 fn remedy(target: &Target) -> String {
-    format!("this was asked of {}; `motherlode sources list` shows what is registered there", target.name)
+    format!(
+        "this was asked of {}; `motherlode sources list` shows what is registered there",
+        target.name
+    )
 }
 
 fn said(outcome: &PutOutcome, target: &Target) -> String {
@@ -122,7 +138,10 @@ fn said(outcome: &PutOutcome, target: &Target) -> String {
     if *unchanged {
         format!("{source}: version {config_version} says the same already ({})\n", target.name)
     } else {
-        format!("{source}: version {config_version} is current ({}); functions see it within 30 seconds\n", target.name)
+        format!(
+            "{source}: version {config_version} is current ({}); functions see it within 30 seconds\n",
+            target.name
+        )
     }
 }
 
@@ -181,7 +200,10 @@ fn describe(registered: &Registered) -> String {
     for column in document.output_columns() {
         table.row([column.name, column.column_type.to_string()]);
     }
-    format!("{text}\n{table}\nthe text as it was put: motherlode sources show {} --yaml", document.source)
+    format!(
+        "{text}\n{table}\nthe text as it was put: motherlode sources show {} --yaml",
+        document.source
+    )
 }
 
 #[cfg(test)]

@@ -19,7 +19,11 @@ pub fn run(files: &[PathBuf], ui: &Ui) -> anyhow::Result<()> {
         let checked = SourceDocument::from_yaml(&text);
         let problems = checked.as_ref().err().map(DocumentError::problems).unwrap_or_default();
         match &checked {
-            Ok(document) => lines.push_str(&format!("{}: source {} is valid\n", file.display(), document.source)),
+            Ok(document) => lines.push_str(&format!(
+                "{}: source {} is valid\n",
+                file.display(),
+                document.source
+            )),
             Err(_) => broken += 1,
         }
         for problem in &problems {
@@ -47,16 +51,18 @@ pub fn run(files: &[PathBuf], ui: &Ui) -> anyhow::Result<()> {
 
 /// The text of a document.
 pub fn read(file: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(file)
-        .with_context(|| format!("reading {}", file.display()))
-        .hint(|| "name a source document, a YAML file; `motherlode sources infer FILE` proposes one")
+    std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display())).hint(
+        || "name a source document, a YAML file; `motherlode sources infer FILE` proposes one",
+    )
 }
 
 /// The document of a file.
 pub fn document(file: &Path) -> anyhow::Result<SourceDocument> {
     SourceDocument::from_yaml(&read(file)?)
         .with_context(|| format!("{} is no valid source document", file.display()))
-        .hint(|| format!("correct the fields; see `motherlode sources validate {}`", file.display()))
+        .hint(|| {
+            format!("correct the fields; see `motherlode sources validate {}`", file.display())
+        })
 }
 
 #[cfg(test)]

@@ -23,7 +23,8 @@ impl Context {
     pub async fn new(environment: &Environment) -> anyhow::Result<Self> {
         let config = runtime::aws::configuration().await;
         let worker = environment.get("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or("mother");
-        let ingest = Ingest::wire(&config, environment, worker).context("reading the environment")?;
+        let ingest =
+            Ingest::wire(&config, environment, worker).context("reading the environment")?;
         let queue = environment
             .get("MOTHERLODE_QUEUE_URL")
             .map(|url| Queue { client: runtime::aws::sqs(&config), url: url.to_owned() });

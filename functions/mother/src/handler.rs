@@ -18,7 +18,10 @@ use crate::notification::{Named, objects_of};
 const CONCURRENT: usize = 2;
 
 /// Handles an SQS batch, or a direct invocation `{bucket, key, source?}`.
-pub async fn handle(context: &Context, event: LambdaEvent<Value>) -> Result<Value, lambda_runtime::Error> {
+pub async fn handle(
+    context: &Context,
+    event: LambdaEvent<Value>,
+) -> Result<Value, lambda_runtime::Error> {
     let deadline = Deadline::from_lambda(event.context.deadline, context.reserve);
     if event.payload.get("Records").is_some_and(is_sqs) {
         let batch: SqsEvent = serde_json::from_value(event.payload)?;
@@ -67,7 +70,11 @@ async fn handle_message(context: &Context, message: &SqsMessage, deadline: Deadl
     let named = match objects_of(&message.body) {
         Ok(named) => named,
         Err(error) => {
-            tracing::error!(message_id = message.message_id, error = error.to_string(), "message not understood");
+            tracing::error!(
+                message_id = message.message_id,
+                error = error.to_string(),
+                "message not understood"
+            );
             return Verdict::Hopeless;
         }
     };
@@ -102,17 +109,25 @@ async fn load(context: &Context, object: &Named, is_first: bool, deadline: Deadl
     }
 }
 
-async fn handle_direct(context: &Context, payload: &str, deadline: Deadline) -> Result<Value, lambda_runtime::Error> {
+async fn handle_direct(
+    context: &Context,
+    payload: &str,
+    deadline: Deadline,
+) -> Result<Value, lambda_runtime::Error> {
     let mut answers = Vec::new();
     for object in objects_of(payload)? {
         answers.push(match ingest(context, &object, true, deadline).await {
             Ok(Outcome::Loaded(report)) => json!({"state": "loaded", "report": report}),
-            Ok(Outcome::AlreadyLoaded(record)) => json!({"state": "already_loaded", "record": record}),
+            Ok(Outcome::AlreadyLoaded(record)) => {
+                json!({"state": "already_loaded", "record": record})
+            }
             Ok(Outcome::Paused(report)) => {
                 go_on(context, &object, Duration::ZERO).await?;
                 json!({"state": "paused", "report": report})
             }
-            Ok(Outcome::Busy { lease_until_ms }) => json!({"state": "busy", "lease_until_ms": lease_until_ms}),
+            Ok(Outcome::Busy { lease_until_ms }) => {
+                json!({"state": "busy", "lease_until_ms": lease_until_ms})
+            }
             Err(error) => return Err(error.chain().into()),
         });
     }
@@ -120,7 +135,12 @@ async fn handle_direct(context: &Context, payload: &str, deadline: Deadline) -> 
 }
 
 /// Loads one object; its log line and its metrics are written here.
-async fn ingest(context: &Context, object: &Named, is_first: bool, deadline: Deadline) -> Result<Outcome, IngestError> {
+async fn ingest(
+    context: &Context,
+    object: &Named,
+    is_first: bool,
+    deadline: Deadline,
+) -> Result<Outcome, IngestError> {
     let notice = Notice {
         bucket: object.bucket.clone(),
         key: object.key.clone(),
@@ -138,7 +158,13 @@ async fn ingest(context: &Context, object: &Named, is_first: bool, deadline: Dea
             tracing::info!(state = "already_loaded", source = record.source, object = %record.object, "object");
         }
         Ok(Outcome::Busy { lease_until_ms }) => {
-            tracing::info!(state = "busy", bucket = object.bucket, key = object.key, lease_until_ms, "object");
+            tracing::info!(
+                state = "busy",
+                bucket = object.bucket,
+                key = object.key,
+                lease_until_ms,
+                "object"
+            );
         }
         Err(error) => {
             let disposition = error.disposition();

@@ -40,8 +40,8 @@ pub enum NotificationError {
 /// The objects that a message names; none in a test event of S3, and none for
 /// anything but a created object.
 pub fn objects_of(body: &str) -> Result<Vec<Named>, NotificationError> {
-    let value: Value =
-        serde_json::from_str(body).map_err(|error| NotificationError::NotJson(error.to_string()))?;
+    let value: Value = serde_json::from_str(body)
+        .map_err(|error| NotificationError::NotJson(error.to_string()))?;
     objects_in(&value, 0)
 }
 
@@ -62,15 +62,17 @@ fn objects_in(value: &Value, depth: u8) -> Result<Vec<Named>, NotificationError>
         if depth > 1 {
             return Err(unknown("envelopes are nested too deep"));
         }
-        let inner: Value = serde_json::from_str(inner)
-            .map_err(|error| NotificationError::NotJson(format!("inside the SNS envelope: {error}")))?;
+        let inner: Value = serde_json::from_str(inner).map_err(|error| {
+            NotificationError::NotJson(format!("inside the SNS envelope: {error}"))
+        })?;
         return objects_in(&inner, depth + 1);
     }
     if let Some(detail) = value.get("detail") {
         return match value.get("detail-type").and_then(Value::as_str) {
             // EventBridge gives the key as it is.
             Some("Object Created") => {
-                let (bucket, key) = bucket_and_key(detail).ok_or_else(|| unknown("`detail` names no bucket and key"))?;
+                let (bucket, key) = bucket_and_key(detail)
+                    .ok_or_else(|| unknown("`detail` names no bucket and key"))?;
                 Ok(vec![Named { bucket, key, source: None }])
             }
             Some(_) => Ok(Vec::new()),
@@ -115,8 +117,10 @@ fn decode_key(key: &str) -> Result<String, NotificationError> {
         bytes.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let high = rest.next().and_then(|c| char::from(c).to_digit(16)).ok_or_else(broken)?;
-                let low = rest.next().and_then(|c| char::from(c).to_digit(16)).ok_or_else(broken)?;
+                let high =
+                    rest.next().and_then(|c| char::from(c).to_digit(16)).ok_or_else(broken)?;
+                let low =
+                    rest.next().and_then(|c| char::from(c).to_digit(16)).ok_or_else(broken)?;
                 u8::try_from(high * 16 + low).map_err(|_| broken())?
             }
             other => other,
@@ -192,7 +196,8 @@ mod tests {
     #[case("sqs-test-event", 0)]
     fn fixtures_are_understood(#[case] name: &str, #[case] objects: usize) {
         let path = format!("{}/../../test-fixtures/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        let batch: runtime::SqsEvent = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let batch: runtime::SqsEvent =
+            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let found = objects_of(&batch.records[0].body).unwrap();
         assert_eq!(found.len(), objects);
         assert!(found.iter().all(|object| object.key == "airports/airports.csv.gz"));

@@ -29,7 +29,10 @@ impl Queue {
         let message = self.client.send_message().queue_url(&self.url).message_body(body);
         let sent = message.delay_seconds(seconds).send().await;
         sent.map(drop).with_context(|| {
-            format!("sending the continuation of s3://{}/{} to {}", object.bucket, object.key, self.url)
+            format!(
+                "sending the continuation of s3://{}/{} to {}",
+                object.bucket, object.key, self.url
+            )
         })
     }
 

@@ -123,6 +123,11 @@ impl<C: Catalog> Catalog for CachedCatalog<C> {
         }
     }
 
+    async fn recheck(&self) -> Result<Arc<Snapshot>, CatalogError> {
+        self.forget_time().await;
+        self.snapshot().await
+    }
+
     async fn get(
         &self,
         source: &str,

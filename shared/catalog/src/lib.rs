@@ -45,6 +45,15 @@ pub trait Catalog: Send + Sync {
     /// cannot be read is in the snapshot, with its error.
     async fn snapshot(&self) -> Result<Arc<Snapshot>, CatalogError>;
 
+    /// As [`Catalog::snapshot`], but never older than the call: for an object
+    /// that no source seems to match, whose source may just have been put.
+    ///
+    /// # Errors
+    /// As [`Catalog::snapshot`].
+    async fn recheck(&self) -> Result<Arc<Snapshot>, CatalogError> {
+        self.snapshot().await
+    }
+
     /// The document of a source: the current one, or that of a version.
     ///
     /// # Errors
@@ -89,6 +98,10 @@ impl<C: Catalog + ?Sized> Catalog for Arc<C> {
 
     async fn snapshot(&self) -> Result<Arc<Snapshot>, CatalogError> {
         (**self).snapshot().await
+    }
+
+    async fn recheck(&self) -> Result<Arc<Snapshot>, CatalogError> {
+        (**self).recheck().await
     }
 
     async fn get(

@@ -9,7 +9,7 @@ use warehouse::{Insert, Warehouse, WarehouseError, quarantine};
 
 use crate::IngestError;
 use crate::destination::table_spec;
-use crate::reader::{ReadyBatch, Reader};
+use crate::reader::{Reader, ReadyBatch};
 use crate::report::{Stage, Stopwatches};
 
 /// Rows and bytes of bad rows that are held back until the chunk is judged.
@@ -86,7 +86,8 @@ impl ChunkWriter<'_> {
 
     async fn begin(&self, schema: SchemaRef) -> Result<Box<dyn Insert>, IngestError> {
         let spec = table_spec(self.document).insert(self.token.clone(), schema);
-        let open = self.stopwatches.time(Stage::Write, self.warehouse.insert(self.cluster, spec)).await;
+        let open =
+            self.stopwatches.time(Stage::Write, self.warehouse.insert(self.cluster, spec)).await;
         open.map_err(|cause| self.write_error(cause))
     }
 
@@ -114,9 +115,12 @@ impl ChunkWriter<'_> {
         };
         let table = quarantine::table();
         self.warehouse.prepare(self.cluster, &table).await?;
-        let batches = quarantine::batches(&of, rows)
-            .map_err(|source| WarehouseError::Encode { table: quarantine::TABLE.to_owned(), source })?;
-        let mut insert = self.warehouse.insert(self.cluster, table.insert(token, quarantine::schema())).await?;
+        let batches = quarantine::batches(&of, rows).map_err(|source| WarehouseError::Encode {
+            table: quarantine::TABLE.to_owned(),
+            source,
+        })?;
+        let mut insert =
+            self.warehouse.insert(self.cluster, table.insert(token, quarantine::schema())).await?;
         for batch in &batches {
             insert.write(batch).await?;
         }
@@ -139,7 +143,11 @@ impl ChunkWriter<'_> {
         let share = self.document.errors.max_bad_share;
         #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
         let is_above = bad as f64 > read as f64 * share;
-        if is_above { Err(self.too_many(counts, held, format!("{} %", share * 100.0))) } else { Ok(()) }
+        if is_above {
+            Err(self.too_many(counts, held, format!("{} %", share * 100.0)))
+        } else {
+            Ok(())
+        }
     }
 
     fn too_many(&self, counts: &Counts, held: &Held, tolerated: String) -> IngestError {

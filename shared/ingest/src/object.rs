@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use catalog::{Catalog, Registered};
+use catalog::{Catalog, CatalogError, Registered, Snapshot};
 use ledger::{ChunkDone, Claim, ClaimOutcome, ClaimRequest, Ledger, Pending, StepMillis, Totals};
 use model::document::SourceDocument;
 use model::{Captures, ChunkPlan, Clock, Disposed, Disposition, Pattern, Token};
@@ -14,7 +14,7 @@ use warehouse::Warehouse;
 use crate::IngestError;
 use crate::chunk::ChunkWriter;
 use crate::destination::{cluster_of, table_name, table_spec};
-use crate::reader::{ReadPlan, ReadyBatch, Reader};
+use crate::reader::{ReadPlan, Reader, ReadyBatch};
 use crate::report::{Report, Stage, Stopwatches};
 
 /// What a notification says about an object.
@@ -82,6 +82,9 @@ struct Loading {
     deadline: Deadline,
     /// Row at which this invocation began.
     from_row: u64,
+    /// The chunk that may have landed in an earlier try, until it is
+    /// committed: it must not be forgotten.
+    ambiguous: Option<Token>,
 }
 
 /// How far the load of an object came in this invocation.
@@ -115,25 +118,29 @@ impl Ingest {
             started: Instant::now(),
             deadline,
             from_row: claim.next_row,
+            ambiguous: claim.pending.as_ref().map(|pending| pending.token.clone()),
         };
         let progress = self.load_claimed(&mut loading, &mut claim).await;
         self.settle(&loading, claim, progress).await
     }
 
-    async fn find_source(&self, notice: &Notice) -> Result<(Arc<Registered>, Captures), IngestError> {
+    async fn find_source(
+        &self,
+        notice: &Notice,
+    ) -> Result<(Arc<Registered>, Captures), IngestError> {
         let failed = |cause| IngestError::Source {
             bucket: notice.bucket.clone(),
             key: notice.key.clone(),
             cause,
         };
         let snapshot = self.catalog.snapshot().await.map_err(failed)?;
-        match &notice.source {
-            None => snapshot.route(&notice.bucket, &notice.key).map_err(failed),
-            Some(name) => {
-                let source = self.catalog.get(name, None).await.map_err(failed)?;
-                let captures = captures_of(&source.document, notice).unwrap_or_default();
-                Ok((source, captures))
+        match look_up(&snapshot, notice) {
+            // The document may have been put, or mended, a moment ago.
+            Err(_) => {
+                let snapshot = self.catalog.recheck().await.map_err(failed)?;
+                look_up(&snapshot, notice).map_err(failed)
             }
+            found => found.map_err(failed),
         }
     }
 
@@ -187,6 +194,7 @@ impl Ingest {
             {
                 return Err(error);
             }
+            loading.ambiguous = claim.pending.as_ref().map(|pending| pending.token.clone());
             tracing::warn!(object = %loading.object.id, attempt, error = error.chain(), "trying again");
             tokio::time::sleep(wait).await;
         }
@@ -215,10 +223,15 @@ impl Ingest {
         let cluster = cluster_of(document, claim);
         let table = table_spec(document);
         let prepared = self.warehouse.prepare(&cluster, &table);
-        loading.stopwatches.time(Stage::Write, prepared).await.map_err(|cause| {
-            IngestError::Write { object: loading.object.id.to_string(), cause }
-        })?;
-        let loaded_at_ms = self.clock.now_ms();
+        loading
+            .stopwatches
+            .time(Stage::Write, prepared)
+            .await
+            .map_err(|cause| IngestError::Write { object: loading.object.id.to_string(), cause })?;
+        let loaded_at_ms = claim
+            .pending
+            .as_ref()
+            .map_or_else(|| self.clock.now_ms(), |pending| pending.loaded_at_ms);
         let mut reader = Reader::start(ReadPlan {
             objects: self.objects.clone(),
             object: loading.object.clone(),
@@ -239,7 +252,7 @@ impl Ingest {
             if loading.deadline.is_within(longest.mul_f32(1.25)) {
                 return Ok(Progress::Deadline);
             }
-            let pending = self.intend(loading, claim, &first, &cluster).await?;
+            let pending = self.intend(loading, claim, &first, &cluster, loaded_at_ms).await?;
             let writer = ChunkWriter {
                 warehouse: &self.warehouse,
                 document,
@@ -253,10 +266,13 @@ impl Ingest {
                 stopwatches: &loading.stopwatches,
             };
             let written = self.within(loading, claim, writer.write(first, &mut reader)).await?;
-            let Some((counts, next_row, following)) = written else { return Ok(Progress::Deadline) };
+            let Some((counts, next_row, following)) = written else {
+                return Ok(Progress::Deadline);
+            };
             let steps = since(loading, &mut noted);
             let done = ChunkDone { next_row, counts, bytes: 0, steps };
-            let committed = loading.stopwatches.time(Stage::Commit, self.ledger.commit(claim, done));
+            let committed =
+                loading.stopwatches.time(Stage::Commit, self.ledger.commit(claim, done));
             committed.await.map_err(|cause| ledger_error(loading, cause))?;
             longest = longest.max(began.elapsed());
             next = following;
@@ -272,13 +288,14 @@ impl Ingest {
         claim: &mut Claim,
         first: &ReadyBatch,
         cluster: &str,
+        loaded_at_ms: i64,
     ) -> Result<Pending, IngestError> {
         let plan = ChunkPlan { rows_per_chunk: loading.source.document.write.rows_per_chunk };
         let mut bounds = plan.chunk_of(first.rows.start);
         bounds.start = claim.next_row;
         let token =
             Token::of_chunk(&claim.source, &loading.object.id, claim.config_version, &bounds);
-        let pending = Pending { bounds, token, cluster: cluster.to_owned() };
+        let pending = Pending { bounds, token, cluster: cluster.to_owned(), loaded_at_ms };
         let intended =
             loading.stopwatches.time(Stage::Commit, self.ledger.intend(claim, pending.clone()));
         intended.await.map_err(|cause| ledger_error(loading, cause))?;
@@ -321,6 +338,10 @@ impl Ingest {
         progress: Result<Progress, IngestError>,
     ) -> Result<Outcome, IngestError> {
         let mut report = report(loading, &claim);
+        let is_ambiguous = claim
+            .pending
+            .as_ref()
+            .is_some_and(|pending| Some(&pending.token) == loading.ambiguous.as_ref());
         match progress {
             Ok(Progress::Complete) => {
                 let totals = Totals {
@@ -347,7 +368,7 @@ impl Ingest {
                 tracing::warn!(object = %loading.object.id, "another worker has taken the object over");
                 Ok(Outcome::Busy { lease_until_ms: self.clock.now_ms() })
             }
-            Err(error) if error.disposition() == Disposition::Quarantine => {
+            Err(error) if error.disposition() == Disposition::Quarantine && !is_ambiguous => {
                 let failed = self.ledger.fail(claim, &error.chain()).await;
                 failed.map_err(|cause| ledger_error(loading, cause))?;
                 Err(error)
@@ -400,6 +421,16 @@ fn since(loading: &Loading, noted: &mut StepMillis) -> StepMillis {
     }
 }
 
+fn look_up(
+    snapshot: &Snapshot,
+    notice: &Notice,
+) -> Result<(Arc<Registered>, Captures), CatalogError> {
+    let Some(name) = &notice.source else { return snapshot.route(&notice.bucket, &notice.key) };
+    let source = snapshot.get(name)?;
+    let captures = captures_of(&source.document, notice).unwrap_or_default();
+    Ok((source, captures))
+}
+
 fn captures_of(document: &SourceDocument, notice: &Notice) -> Option<Captures> {
     Pattern::new(&document.matching).ok()?.matches(&notice.bucket, &notice.key)
 }
@@ -411,7 +442,8 @@ fn ledger_error(loading: &Loading, cause: ledger::LedgerError) -> IngestError {
 /// 200 ms, doubled with each attempt, up to 5 s, plus up to half of it by
 /// chance: workers that failed together do not come back together.
 fn backoff(attempt: u32) -> Duration {
-    let base = Duration::from_millis(200).saturating_mul(1 << attempt.min(5)).min(Duration::from_secs(5));
+    let base =
+        Duration::from_millis(200).saturating_mul(1 << attempt.min(5)).min(Duration::from_secs(5));
     let chance = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
     base.mul_f64(1.0 + chance / 2.0)
 }

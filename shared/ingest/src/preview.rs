@@ -43,7 +43,8 @@ pub async fn preview(
         loaded_at_ms: Clock::system().now_ms(),
         stopwatches: Stopwatches::default(),
     })?;
-    let mut preview = Preview { counts: Counts::default(), batches: Vec::new(), rejected: Vec::new() };
+    let mut preview =
+        Preview { counts: Counts::default(), batches: Vec::new(), rejected: Vec::new() };
     let mut kept = 0;
     while let Some(ready) = reader.next().await? {
         preview.counts += ready.counts;

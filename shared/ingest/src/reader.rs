@@ -80,7 +80,8 @@ impl Reader {
         let request = request(&plan, &mapper);
         let input = input(&plan, &failed);
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
-        let work = Work { name: name.clone(), mapper, provenance, failed, stopwatches: plan.stopwatches };
+        let work =
+            Work { name: name.clone(), mapper, provenance, failed, stopwatches: plan.stopwatches };
         let thread = tokio::task::spawn_blocking(move || {
             if let Err(error) = work.run(input, request, &sender) {
                 // The writer may have gone: nobody is left to tell.
@@ -198,7 +199,9 @@ impl Work {
             self.mapper.apply(&decoded.batch, &decoded.row_numbers, &raw).map_err(failed)?;
         let batch = match &self.provenance {
             None => mapped.batch,
-            Some(provenance) => provenance.append(mapped.batch, &mapped.source_rows).map_err(failed)?,
+            Some(provenance) => {
+                provenance.append(mapped.batch, &mapped.source_rows).map_err(failed)?
+            }
         };
         let mut rejected = decoded.rejected;
         rejected.extend(mapped.rejected);

@@ -14,7 +14,8 @@ use objects::S3Objects;
 use runtime::{Environment, EnvironmentError};
 use thiserror::Error;
 use warehouse::{
-    ClickHouse, ClusterConfig, ConfigError, Credentials, CredentialsError, CredentialsProvider, Options,
+    ClickHouse, ClusterConfig, ConfigError, Credentials, CredentialsError, CredentialsProvider,
+    Options,
 };
 
 use crate::{Ingest, Settings};
@@ -40,10 +41,14 @@ impl Ingest {
     ///
     /// # Errors
     /// [`WiringError`] names the variable that is missing or wrong.
-    pub fn wire(config: &SdkConfig, environment: &Environment, worker: &str) -> Result<Self, WiringError> {
+    pub fn wire(
+        config: &SdkConfig,
+        environment: &Environment,
+        worker: &str,
+    ) -> Result<Self, WiringError> {
         let clock = Clock::system();
-        let ledger = environment
-            .required("MOTHERLODE_LEDGER_TABLE", "the DynamoDB table of the ledger")?;
+        let ledger =
+            environment.required("MOTHERLODE_LEDGER_TABLE", "the DynamoDB table of the ledger")?;
         let sources = environment
             .required("MOTHERLODE_SOURCES_TABLE", "the DynamoDB table of the source documents")?;
         let lease = environment.seconds("MOTHERLODE_LEASE_SECONDS", 60)?;
@@ -64,9 +69,13 @@ impl Ingest {
     ///
     /// # Errors
     /// As [`Ingest::wire`].
-    pub fn wire_warehouse(config: &SdkConfig, environment: &Environment) -> Result<ClickHouse, WiringError> {
+    pub fn wire_warehouse(
+        config: &SdkConfig,
+        environment: &Environment,
+    ) -> Result<ClickHouse, WiringError> {
         let clusters = ClusterConfig::parse_list(
-            environment.required("MOTHERLODE_CLUSTERS", "the ClickHouse clusters, as a JSON list")?,
+            environment
+                .required("MOTHERLODE_CLUSTERS", "the ClickHouse clusters, as a JSON list")?,
         )?;
         let secrets = Secrets(runtime::aws::secrets(config));
         Ok(ClickHouse::new(clusters, Arc::new(secrets), Options::default()))

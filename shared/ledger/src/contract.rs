@@ -108,6 +108,7 @@ pub fn chunk(claim: &Claim, start: u64) -> Pending {
         bounds,
         token: Token::of_chunk(&claim.source, &claim.object, claim.config_version, &bounds),
         cluster: "ingestion".into(),
+        loaded_at_ms: 1_700_000_000_000,
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn pending_attribute(pending: &Pending) -> AttributeValue {
         ("end".to_owned(), number(pending.bounds.end)),
         ("token".to_owned(), text(pending.token.as_str())),
         ("cluster".to_owned(), text(&pending.cluster)),
+        ("loaded_at_ms".to_owned(), number(pending.loaded_at_ms)),
     ]))
 }
 
@@ -95,6 +96,7 @@ fn pending(row: &Row<'_>) -> Result<Pending, Fault> {
         bounds: ChunkBounds { start: row.number("start")?, end: row.number("end")? },
         token: Token::from_stored(row.text("token")?),
         cluster: row.text("cluster")?.to_owned(),
+        loaded_at_ms: row.number("loaded_at_ms")?,
     })
 }
 

@@ -75,6 +75,10 @@ pub struct Pending {
     pub token: Token,
     /// The cluster it is pinned to.
     pub cluster: String,
+    /// What its rows say in `_loaded_at`, in milliseconds since 1970. A replay
+    /// writes the same: a table partitioned by it would otherwise put the rows
+    /// of a replay after midnight, token or no token, into another partition.
+    pub loaded_at_ms: i64,
 }
 
 /// Asks for an object.

@@ -252,3 +252,20 @@ fn all_problems_are_named_at_once() {
 fn what_is_no_document_is_refused(#[case] text: &str) {
     assert_eq!(problems(text).len(), 1);
 }
+
+#[test]
+fn an_unquoted_null_is_the_word() {
+    let yaml = "
+source: s
+version: 1
+owner: o
+match: { prefix: s/ }
+format: parquet
+columns: [{ name: a, type: Nullable(Int32), on_error: null }]
+drift: { missing: null }
+table: { database: d, name: t }
+";
+    let document = SourceDocument::from_yaml(yaml).unwrap();
+    assert_eq!(document.columns[0].on_error, model::document::BadValue::Null);
+    assert_eq!(document.drift.missing, model::document::MissingColumn::Null);
+}

@@ -27,7 +27,8 @@ pub async fn configuration_for(environment: &Environment) -> SdkConfig {
         (environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY"))
     {
         let token = environment.get("AWS_SESSION_TOKEN").map(str::to_owned);
-        loader = loader.credentials_provider(Credentials::new(id, secret, token, None, "environment"));
+        loader =
+            loader.credentials_provider(Credentials::new(id, secret, token, None, "environment"));
     }
     loader.load().await
 }

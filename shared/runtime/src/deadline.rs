@@ -11,8 +11,10 @@ impl Deadline {
     /// time that giving the work back takes.
     #[must_use]
     pub fn from_lambda(deadline_ms: u64, reserve: Duration) -> Self {
-        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let left = u64::try_from(u128::from(deadline_ms).saturating_sub(now_ms)).unwrap_or(u64::MAX);
+        let now_ms =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let left =
+            u64::try_from(u128::from(deadline_ms).saturating_sub(now_ms)).unwrap_or(u64::MAX);
         Self(Instant::now().checked_add(Duration::from_millis(left).saturating_sub(reserve)))
     }
 
@@ -31,7 +33,8 @@ impl Deadline {
     /// The time that is left; very long without a deadline.
     #[must_use]
     pub fn left(&self) -> Duration {
-        self.0.map_or(Duration::from_secs(86_400), |at| at.saturating_duration_since(Instant::now()))
+        self.0
+            .map_or(Duration::from_secs(86_400), |at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Whether less than `time` is left.

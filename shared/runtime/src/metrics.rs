@@ -52,8 +52,10 @@ pub fn emf(
     properties: &[(&str, Value)],
 ) -> String {
     let names: Vec<_> = dimensions.iter().map(|(name, _)| *name).collect();
-    let definitions: Vec<_> =
-        metrics.iter().map(|metric| json!({"Name": metric.name, "Unit": metric.unit.name()})).collect();
+    let definitions: Vec<_> = metrics
+        .iter()
+        .map(|metric| json!({"Name": metric.name, "Unit": metric.unit.name()}))
+        .collect();
     let mut record = Map::new();
     record.insert(
         "_aws".to_owned(),

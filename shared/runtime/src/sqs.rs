@@ -35,7 +35,10 @@ impl SqsMessage {
     /// How often the message has been received, this time included; at least 1.
     #[must_use]
     pub fn receive_count(&self) -> u32 {
-        self.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
+        self.attributes
+            .get("ApproximateReceiveCount")
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(1)
     }
 }
 

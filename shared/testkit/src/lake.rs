@@ -73,7 +73,12 @@ impl Lake {
     ///
     /// # Errors
     /// When S3 refuses it.
-    pub async fn land(&self, source: &str, key: &str, bytes: impl Into<Vec<u8>>) -> anyhow::Result<Landed> {
+    pub async fn land(
+        &self,
+        source: &str,
+        key: &str,
+        bytes: impl Into<Vec<u8>>,
+    ) -> anyhow::Result<Landed> {
         let body = aws_sdk_s3::primitives::ByteStream::from(bytes.into());
         let put = self.s3.put_object().bucket("landing").key(key).body(body).send().await?;
         let etag = put.e_tag().context("S3 gives an etag")?.trim_matches('"').to_owned();
@@ -121,7 +126,9 @@ impl Lake {
     /// What the server says; also when there is not exactly one value.
     pub async fn scalar(&self, sql: &str) -> anyhow::Result<String> {
         let rows = self.query("ingestion", sql).await?;
-        let [Value::Object(row)] = rows.as_slice() else { bail!("`{sql}` gives {} rows", rows.len()) };
+        let [Value::Object(row)] = rows.as_slice() else {
+            bail!("`{sql}` gives {} rows", rows.len())
+        };
         let value = row.values().next().context("no column")?;
         Ok(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     }
@@ -140,7 +147,8 @@ impl Lake {
                 .receive_message()
                 .queue_url(&url)
                 .max_number_of_messages(10)
-                .visibility_timeout(0)
+                // Long enough for the next receive to bring others.
+                .visibility_timeout(1)
                 .send()
                 .await?;
             let bodies = received.messages().iter().filter_map(|message| message.body());
@@ -193,8 +201,13 @@ impl Lake {
         let url = self.state.function("mother").and_then(|mother| mother.queue_url.clone());
         let url = url.context("mother has a queue")?;
         self.until("an empty queue", || async {
-            let answer =
-                self.sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::All).send().await?;
+            let answer = self
+                .sqs
+                .get_queue_attributes()
+                .queue_url(&url)
+                .attribute_names(QueueAttributeName::All)
+                .send()
+                .await?;
             let count = |name| answer.attributes()?.get(&name)?.parse::<u64>().ok();
             let left: Option<u64> = [
                 count(QueueAttributeName::ApproximateNumberOfMessages),

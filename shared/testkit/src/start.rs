@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use devstack::{AttachedStack, BucketOptions, ClusterOptions, FunctionOptions, Options, Program, QueueOptions};
+use devstack::{
+    AttachedStack, BucketOptions, ClusterOptions, FunctionOptions, Options, Program, QueueOptions,
+};
 
 /// How a test's stack differs from the usual one.
 #[derive(Debug, Clone)]
@@ -65,10 +67,18 @@ pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
         max_receive_count: 3,
         ..QueueOptions::default()
     });
-    let cluster = |name: &&str| ClusterOptions { name: (*name).to_owned(), role: "ingestion".to_owned() };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the workspace's folder")?;
+    let cluster =
+        |name: &&str| ClusterOptions { name: (*name).to_owned(), role: "ingestion".to_owned() };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .context("the workspace's folder")?;
     let program = programs.join("motherlode");
-    anyhow::ensure!(program.is_file(), "{} is not built: run `cargo xtask test`", program.display());
+    anyhow::ensure!(
+        program.is_file(),
+        "{} is not built: run `cargo xtask test`",
+        program.display()
+    );
     let defaults = Options::default();
     let options = Options {
         name: setup.name.to_owned(),
@@ -76,7 +86,10 @@ pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
         program: Program { path: program, ..defaults.program.clone() },
         launcher: Some(programs.join("launcher")),
         clusters: setup.clusters.iter().map(cluster).collect(),
-        buckets: vec![BucketOptions { name: "landing".to_owned(), notify: Some("mother".to_owned()) }],
+        buckets: vec![BucketOptions {
+            name: "landing".to_owned(),
+            notify: Some("mother".to_owned()),
+        }],
         functions: vec![mother],
         ..defaults
     };

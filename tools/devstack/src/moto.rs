@@ -12,6 +12,9 @@ use crate::{http, ports};
 /// How long it may take until it answers; Python imports a lot.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// The program that starts it.
+const SERVER: &str = include_str!("moto_server.py");
+
 /// A running stand-in. What it holds is in memory and ends with it.
 #[derive(Debug)]
 pub struct Moto {
@@ -29,7 +32,7 @@ impl Moto {
         loop {
             let [port] = ports::free()?;
             let port = port.to_string();
-            let args = ["-m", "moto.server", "-H", "127.0.0.1", "-p", &port];
+            let args = ["-c", SERVER, "-H", "127.0.0.1", "-p", &port];
             let spec = Spec {
                 launcher: launcher.to_path_buf(),
                 args: ["exec".into(), python.into()]

@@ -33,9 +33,18 @@ impl Target {
         }
         let environment = Environment::of_process();
         // Before anything asks the network for a region and credentials.
-        environment
-            .required("MOTHERLODE_CLUSTERS", "the ClickHouse clusters, as a JSON list")
-            .hint(no_deployment)?;
+        let named =
+            environment.required("MOTHERLODE_CLUSTERS", "the ClickHouse clusters, as a JSON list");
+        if global.aws {
+            named.hint(no_deployment)?;
+        } else {
+            named
+                .with_context(|| {
+                    let root = global.root.display();
+                    format!("the local stack {DEFAULT_STACK} under {root} is not up, and the environment names no deployment on AWS")
+                })
+                .hint(no_deployment)?;
+        }
         let config = runtime::aws::configuration_for(&environment).await;
         Ok(Self { name: "AWS".to_owned(), environment, config })
     }

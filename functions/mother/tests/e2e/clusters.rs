@@ -7,7 +7,9 @@ use crate::{connect, document, files};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_and_an_absent_cluster_lose_nothing() {
-    let stack = tokio::task::spawn_blocking(|| testkit::start(&Setup { concurrency: 1, ..Setup::new("mother-faults") }));
+    let stack = tokio::task::spawn_blocking(|| {
+        testkit::start(&Setup { concurrency: 1, ..Setup::new("mother-faults") })
+    });
     let stack = stack.await.unwrap().unwrap();
     let lake = connect(stack.state()).await;
     let environment = Environment::of(stack.state().environment());
@@ -15,7 +17,13 @@ async fn a_wrong_password_and_an_absent_cluster_lose_nothing() {
     let cluster = stack.state().cluster("ingestion").unwrap().clone();
     let set_password = async |password: &str| {
         let text = serde_json::json!({"username": cluster.user, "password": password}).to_string();
-        secrets.put_secret_value().secret_id(&cluster.secret).secret_string(text).send().await.unwrap();
+        secrets
+            .put_secret_value()
+            .secret_id(&cluster.secret)
+            .secret_string(text)
+            .send()
+            .await
+            .unwrap();
     };
     lake.register(&document("cls-fault", "{ csv: {} }", "")).await.unwrap();
 
@@ -40,7 +48,8 @@ async fn a_wrong_password_and_an_absent_cluster_lose_nothing() {
     .unwrap();
     lake.control.start_cluster("ingestion").await.unwrap();
     lake.done(&waiting).await.unwrap();
-    let counts = "SELECT concat(toString(count()), ' ', toString(uniqExact(_object))) FROM e2e.cls_fault";
+    let counts =
+        "SELECT concat(toString(count()), ' ', toString(uniqExact(_object))) FROM e2e.cls_fault";
     assert_eq!(lake.scalar(counts).await.unwrap(), "20 2");
     // A message in the dead letters is replayed once its cause is mended.
     lake.send(r#"{"bucket":"landing","key":"cls-fault/refused.csv"}"#).await.unwrap();

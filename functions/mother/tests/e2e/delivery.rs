@@ -19,8 +19,11 @@ async fn shape(lake: &Lake, table: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_deliveries_at_once_load_once() {
     let lake = shared().await;
-    lake.register(&document("dlv-ten", "{ csv: {} }", "write: { rows_per_chunk: 20000 }")).await.unwrap();
-    let landed = lake.land("dlv-ten", "dlv-ten/x.csv.gz", files::gzip(&files::csv(100_000))).await.unwrap();
+    lake.register(&document("dlv-ten", "{ csv: {} }", "write: { rows_per_chunk: 20000 }"))
+        .await
+        .unwrap();
+    let landed =
+        lake.land("dlv-ten", "dlv-ten/x.csv.gz", files::gzip(&files::csv(100_000))).await.unwrap();
     let message = json!({"bucket": "landing", "key": "dlv-ten/x.csv.gz"}).to_string();
     for sent in join_all((0..10).map(|_| lake.send(&message))).await {
         sent.unwrap();
@@ -35,10 +38,14 @@ async fn ten_deliveries_at_once_load_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_function_loses_and_duplicates_nothing() {
-    let stack = tokio::task::spawn_blocking(|| testkit::start(&Setup { concurrency: 1, ..Setup::new("mother-kill") }));
+    let stack = tokio::task::spawn_blocking(|| {
+        testkit::start(&Setup { concurrency: 1, ..Setup::new("mother-kill") })
+    });
     let stack = stack.await.unwrap().unwrap();
     let lake = connect(stack.state()).await;
-    lake.register(&document("dlv-kill", "{ csv: {} }", "write: { rows_per_chunk: 50000 }")).await.unwrap();
+    lake.register(&document("dlv-kill", "{ csv: {} }", "write: { rows_per_chunk: 50000 }"))
+        .await
+        .unwrap();
     let landed = lake.land("dlv-kill", "dlv-kill/x.csv", files::csv(1_000_000)).await.unwrap();
     // Twice, each time after some progress has been made.
     let mut row = 0;
@@ -50,7 +57,9 @@ async fn a_killed_function_loses_and_duplicates_nothing() {
             })
             .await
             .unwrap();
-        let killed = lake.until("a busy instance", || async { Ok(lake.control.kill_busy("mother").await?) }).await;
+        let killed = lake
+            .until("a busy instance", || async { Ok(lake.control.kill_busy("mother").await?) })
+            .await;
         assert!(killed.unwrap() > 0);
     }
     let record = lake.done(&landed).await.unwrap();
@@ -64,8 +73,13 @@ async fn a_file_goes_on_in_a_new_invocation_at_the_deadline() {
     let setup = Setup { timeout_seconds: 3, ..Setup::new("mother-deadline") };
     let stack = tokio::task::spawn_blocking(move || testkit::start(&setup)).await.unwrap().unwrap();
     let lake = connect(stack.state()).await;
-    lake.register(&document("dlv-deadline", "parquet", "write: { rows_per_chunk: 10000 }")).await.unwrap();
-    let landed = lake.land("dlv-deadline", "dlv-deadline/x.parquet", files::parquet(2_000_000)).await.unwrap();
+    lake.register(&document("dlv-deadline", "parquet", "write: { rows_per_chunk: 10000 }"))
+        .await
+        .unwrap();
+    let landed = lake
+        .land("dlv-deadline", "dlv-deadline/x.parquet", files::parquet(2_000_000))
+        .await
+        .unwrap();
     let record = lake.done(&landed).await.unwrap();
     lake.drained().await.unwrap();
     assert_eq!(shape(&lake, "dlv_deadline").await, "2000000 2000000 0 1999999");

@@ -29,7 +29,8 @@ pub fn json_array(rows: u32) -> Vec<u8> {
 /// A document with the array at `result.items`.
 pub fn json_document(rows: u32) -> Vec<u8> {
     let array = String::from_utf8(json_array(rows)).unwrap();
-    format!(r#"{{"status":"ok","result":{{"count":{rows},"items":{array}}},"more":[1]}}"#).into_bytes()
+    format!(r#"{{"status":"ok","result":{{"count":{rows},"items":{array}}},"more":[1]}}"#)
+        .into_bytes()
 }
 
 fn json_row(id: u32) -> String {
@@ -41,17 +42,23 @@ fn batch(rows: u32) -> RecordBatch {
     RecordBatch::try_from_iter([
         ("id", Arc::new(UInt32Array::from_iter_values(0..rows)) as _),
         ("name", Arc::new(StringArray::from(names)) as _),
-        ("amount", Arc::new(Float64Array::from_iter_values((0..rows).map(|id| f64::from(id % 100) + 0.5))) as _),
+        (
+            "amount",
+            Arc::new(Float64Array::from_iter_values((0..rows).map(|id| f64::from(id % 100) + 0.5)))
+                as _,
+        ),
     ])
     .unwrap()
 }
 
 /// Parquet with several row groups.
 pub fn parquet(rows: u32) -> Vec<u8> {
-    let properties =
-        parquet::file::properties::WriterProperties::builder().set_max_row_group_row_count(Some(10_000)).build();
+    let properties = parquet::file::properties::WriterProperties::builder()
+        .set_max_row_group_row_count(Some(10_000))
+        .build();
     let batch = batch(rows);
-    let mut writer = parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
     writer.into_inner().unwrap()
 }

@@ -17,16 +17,29 @@ const ROWS: u32 = 25_000;
 #[case("fmt-jsonl", "{ json: { layout: lines } }", files::json_lines(ROWS), "x.jsonl")]
 #[case("fmt-jsonl-gz", "{ json: { layout: lines } }", files::gzip(&files::json_lines(ROWS)), "x.jsonl.gz")]
 #[case("fmt-array", "{ json: { layout: array } }", files::json_array(ROWS), "x.json")]
-#[case("fmt-document", "{ json: { layout: document, path: result.items } }", files::json_document(ROWS), "x.json")]
+#[case(
+    "fmt-document",
+    "{ json: { layout: document, path: result.items } }",
+    files::json_document(ROWS),
+    "x.json"
+)]
 #[case("fmt-parquet", "parquet", files::parquet(ROWS), "x.parquet")]
 #[case("fmt-arrow", "arrow", files::arrow_file(ROWS), "x.arrow")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_lands(#[case] source: &str, #[case] format: &str, #[case] bytes: Vec<u8>, #[case] name: &str) {
+async fn a_file_lands(
+    #[case] source: &str,
+    #[case] format: &str,
+    #[case] bytes: Vec<u8>,
+    #[case] name: &str,
+) {
     let lake = shared().await;
     lake.register(&document(source, format, "write: { rows_per_chunk: 10000 }")).await.unwrap();
     let landed = lake.land(source, &format!("{source}/{name}"), bytes).await.unwrap();
     let record = lake.done(&landed).await.unwrap();
-    assert_eq!((record.counts.rows_read, record.counts.rows_written), (u64::from(ROWS), u64::from(ROWS)));
+    assert_eq!(
+        (record.counts.rows_read, record.counts.rows_written),
+        (u64::from(ROWS), u64::from(ROWS))
+    );
     assert_eq!(record.counts.chunks, 3);
     assert!(record.counts.closes());
     let table = format!("e2e.{}", source.replace('-', "_"));

@@ -36,7 +36,8 @@ async fn every_envelope_is_opened_and_loads_once() {
 async fn a_direct_invocation_loads_and_reports() {
     let lake = shared().await;
     // No notification names this source: its match fits nothing that lands.
-    let yaml = document("msg-direct", "{ csv: {} }", "").replace("prefix: msg-direct/", "prefix: never/");
+    let yaml =
+        document("msg-direct", "{ csv: {} }", "").replace("prefix: msg-direct/", "prefix: never/");
     lake.register(&yaml).await.unwrap();
     let landed = lake.land("msg-direct", "unmatched/direct.csv", files::csv(7)).await.unwrap();
     let event = json!({"bucket": "landing", "key": landed.id.key, "source": "msg-direct"});
@@ -60,12 +61,17 @@ async fn a_changed_document_is_picked_up_by_a_warm_function() {
     lake.register(&document("msg-change", "{ csv: {} }", "")).await.unwrap();
     let first = lake.land("msg-change", "msg-change/1.csv", files::csv(5)).await.unwrap();
     assert_eq!(lake.done(&first).await.unwrap().config_version, 1);
-    let changed = document("msg-change", "{ csv: {} }", "transform: [{ filter: { column: id, op: ge, value: 3 } }]");
+    let changed = document(
+        "msg-change",
+        "{ csv: {} }",
+        "transform: [{ filter: { column: id, op: ge, value: 3 } }]",
+    );
     lake.register(&changed).await.unwrap();
     // Each file is loaded with the document as the function sees it then.
     let start = std::time::Instant::now();
     for n in 2.. {
-        let next = lake.land("msg-change", &format!("msg-change/{n}.csv"), files::csv(5)).await.unwrap();
+        let next =
+            lake.land("msg-change", &format!("msg-change/{n}.csv"), files::csv(5)).await.unwrap();
         let record = lake.done(&next).await.unwrap();
         if record.config_version == 2 {
             assert_eq!((record.counts.rows_written, record.counts.rows_filtered), (2, 3));

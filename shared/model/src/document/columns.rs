@@ -27,7 +27,8 @@ pub struct Column {
     pub timestamp: Option<Timestamp>,
     /// What a bad value does: one that does not fit the type, or NULL where the
     /// type takes none and no default is given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_a_word")]
+    #[schemars(with = "Option<BadValue>")]
     pub on_error: BadValue,
 }
 
@@ -101,4 +102,9 @@ pub enum BadValue {
 
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// `on_error: null` is YAML's null unless it is quoted; both mean the word.
+fn null_is_a_word<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BadValue, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(BadValue::Null))
 }

@@ -90,7 +90,8 @@ pub struct Drift {
     #[serde(default)]
     pub unknown: UnknownColumn,
     /// A column of the document that the object (or the row) does not have.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_a_word")]
+    #[schemars(with = "Option<MissingColumn>")]
     pub missing: MissingColumn,
 }
 
@@ -224,4 +225,11 @@ fn bad_share() -> f64 {
 }
 fn attempts() -> u32 {
     3
+}
+
+/// `missing: null` is YAML's null unless it is quoted; both mean the word.
+fn null_is_a_word<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<MissingColumn, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(MissingColumn::Null))
 }

@@ -40,7 +40,7 @@ impl DemoData {
             fs::create_dir_all(&cache).map_err(DemoDataError::io("create", &cache))?;
             // Another process may be at it. The lock is the kernel's: it ends
             // with the process that holds it.
-            let lock_path = folder.with_extension("lock");
+            let lock_path = cache.join(format!("{PACKAGE}-{VERSION}.lock"));
             let lock = File::create(&lock_path).map_err(DemoDataError::io("create", &lock_path))?;
             lock.lock().map_err(DemoDataError::io("lock", &lock_path))?;
             if !marker.is_file() {

@@ -15,5 +15,14 @@ pub fn run(_arguments: &[String]) -> anyhow::Result<()> {
         bail!("the workspace breaks its rules:\n{}", breaches.join("\n"));
     }
     say("the layers hold");
-    command::run(cargo().args(["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+    command::run(cargo().args([
+        "clippy",
+        "--release",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))
 }

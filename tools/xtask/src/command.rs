@@ -14,8 +14,12 @@ pub fn say(text: &str) {
 
 /// The folder of the workspace.
 pub fn root() -> anyhow::Result<PathBuf> {
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("run this through `cargo xtask`")?;
-    let root = Path::new(&manifest).ancestors().nth(2).context("tools/xtask lies two folders below the root")?;
+    let manifest =
+        std::env::var_os("CARGO_MANIFEST_DIR").context("run this through `cargo xtask`")?;
+    let root = Path::new(&manifest)
+        .ancestors()
+        .nth(2)
+        .context("tools/xtask lies two folders below the root")?;
     Ok(root.to_owned())
 }
 
@@ -34,7 +38,10 @@ pub fn cargo() -> Command {
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let text = format!("{} {}", name(command), arguments(command));
     say(&format!("› {}", text.trim_end()));
-    let status = command.current_dir(root()?).status().with_context(|| format!("starting {}", name(command)))?;
+    let status = command
+        .current_dir(root()?)
+        .status()
+        .with_context(|| format!("starting {}", name(command)))?;
     if !status.success() {
         bail!("`{}` ended with {status}", text.trim_end());
     }
@@ -43,7 +50,10 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
 
 /// Runs a program and gives what it prints.
 pub fn output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
-    let output = command.current_dir(root()?).output().with_context(|| format!("starting {}", name(command)))?;
+    let output = command
+        .current_dir(root()?)
+        .output()
+        .with_context(|| format!("starting {}", name(command)))?;
     if !output.status.success() {
         bail!(
             "`{} {}` ended with {}:\n{}",
@@ -61,5 +71,9 @@ fn name(command: &Command) -> String {
 }
 
 fn arguments(command: &Command) -> String {
-    command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    command
+        .get_args()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

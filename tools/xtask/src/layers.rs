@@ -23,24 +23,42 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Packages of which one version only may be in the tree.
-const SINGLE: &[&str] =
-    &["arrow-schema", "parquet", "hyper", "rustls", "http", "tokio", "aws-smithy-runtime-api", "flate2", "zstd"];
+const SINGLE: &[&str] = &[
+    "arrow-schema",
+    "parquet",
+    "hyper",
+    "rustls",
+    "http",
+    "tokio",
+    "aws-smithy-runtime-api",
+    "flate2",
+    "zstd",
+];
 
 /// Every breach, in words.
 pub fn breaches(metadata: &Value) -> anyhow::Result<Vec<String>> {
     let packages = metadata["packages"].as_array().context("cargo metadata lists packages")?;
-    let members: BTreeSet<&str> =
-        metadata["workspace_members"].as_array().context("members")?.iter().filter_map(Value::as_str).collect();
+    let members: BTreeSet<&str> = metadata["workspace_members"]
+        .as_array()
+        .context("members")?
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
     let layer_of: BTreeMap<&str, usize> = LAYERS
         .iter()
         .enumerate()
         .flat_map(|(layer, (_, crates))| crates.iter().map(move |name| (*name, layer)))
         .collect();
     let mut breaches = Vec::new();
-    for package in packages.iter().filter(|package| package["id"].as_str().is_some_and(|id| members.contains(id))) {
+    for package in packages
+        .iter()
+        .filter(|package| package["id"].as_str().is_some_and(|id| members.contains(id)))
+    {
         let name = package["name"].as_str().unwrap_or_default();
         let Some(layer) = layer_of.get(name) else {
-            breaches.push(format!("the crate `{name}` stands in no layer; add it to tools/xtask/src/layers.rs"));
+            breaches.push(format!(
+                "the crate `{name}` stands in no layer; add it to tools/xtask/src/layers.rs"
+            ));
             continue;
         };
         let folder = package["manifest_path"].as_str().unwrap_or_default();
@@ -94,7 +112,9 @@ mod tests {
         assert!(breaches(&metadata(&json!([{"name": "model", "kind": null}]))).unwrap().is_empty());
         let found = breaches(&metadata(&json!([{"name": "warehouse", "kind": null}]))).unwrap();
         assert!(found[0].contains("`decode` (the stages) depends on `warehouse`"), "{found:?}");
-        assert!(breaches(&metadata(&json!([{"name": "testkit", "kind": "dev"}]))).unwrap().is_empty());
+        assert!(
+            breaches(&metadata(&json!([{"name": "testkit", "kind": "dev"}]))).unwrap().is_empty()
+        );
     }
 
     #[test]
@@ -103,6 +123,9 @@ mod tests {
             "workspace_members": [],
             "packages": [{"name": "arrow-schema", "version": "59.0.0"}, {"name": "arrow-schema", "version": "60.1.0"}],
         });
-        assert_eq!(breaches(&twice).unwrap(), ["arrow-schema is in the tree in several versions: 59.0.0, 60.1.0"]);
+        assert_eq!(
+            breaches(&twice).unwrap(),
+            ["arrow-schema is in the tree in several versions: 59.0.0, 60.1.0"]
+        );
     }
 }

@@ -20,7 +20,9 @@ pub fn run(filter: &[String]) -> anyhow::Result<()> {
     command::run(cargo().args(["build", "--release", "--workspace", "--all-targets", "--locked"]))?;
     let stack = Stack::up()?;
     let mut tests = cargo();
-    tests.args(["test", "--release", "--workspace", "--locked", "--no-fail-fast", "--"]).args(filter);
+    tests
+        .args(["test", "--release", "--workspace", "--locked", "--no-fail-fast", "--"])
+        .args(filter);
     for (name, value) in stack.variables()? {
         tests.env(name, value);
     }
@@ -35,20 +37,32 @@ impl Stack {
         // Left over from a run that was killed: its data is nobody's.
         stack(&["down"]).and_then(|mut down| output(&mut down))?;
         let answer = stack(&["up", "--json"]).and_then(|mut up| output(&mut up))?;
-        Ok(Self(serde_json::from_slice(&answer).context("reading what `motherlode stack up --json` says")?))
+        Ok(Self(
+            serde_json::from_slice(&answer)
+                .context("reading what `motherlode stack up --json` says")?,
+        ))
     }
 
     /// What the tests read their servers' addresses from.
     fn variables(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
         let text = |value: &Value, what: &str| {
-            value.as_str().map(str::to_owned).with_context(|| format!("`stack up --json` does not say {what}"))
+            value
+                .as_str()
+                .map(str::to_owned)
+                .with_context(|| format!("`stack up --json` does not say {what}"))
         };
         let cluster = &self.0["state"]["clusters"][0];
         Ok(vec![
-            ("MOTHERLODE_TEST_AWS", text(&self.0["state"]["aws"]["endpoint"], "state.aws.endpoint")?),
+            (
+                "MOTHERLODE_TEST_AWS",
+                text(&self.0["state"]["aws"]["endpoint"], "state.aws.endpoint")?,
+            ),
             ("MOTHERLODE_TEST_CLICKHOUSE", text(&cluster["http"], "state.clusters[0].http")?),
             ("MOTHERLODE_TEST_CLICKHOUSE_USER", text(&cluster["user"], "state.clusters[0].user")?),
-            ("MOTHERLODE_TEST_CLICKHOUSE_PASSWORD", text(&cluster["password"], "state.clusters[0].password")?),
+            (
+                "MOTHERLODE_TEST_CLICKHOUSE_PASSWORD",
+                text(&cluster["password"], "state.clusters[0].password")?,
+            ),
         ])
     }
 }
@@ -63,6 +77,10 @@ impl Drop for Stack {
 
 fn stack(arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new(programs()?.join("motherlode"));
-    command.arg("--root").arg(root()?.join(".motherlode")).args(["--stack", STACK, "stack"]).args(arguments);
+    command
+        .arg("--root")
+        .arg(root()?.join(".motherlode"))
+        .args(["--stack", STACK, "stack"])
+        .args(arguments);
     Ok(command)
 }

@@ -194,7 +194,8 @@ impl Landed {
             Outcome::Before => {
                 format!("{name}: already loaded, {} rows", grouped(self.counts.rows_inserted))
             }
-            Outcome::Failed(reason) => format!("{name}: failed: {reason}"),
+            // Why is said in the end, once.
+            Outcome::Failed(_) => format!("{name}: failed"),
         }
     }
 }

@@ -1,5 +1,11 @@
 //! ClickHouse servers: users, power cuts, silence.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a helper of a test fails by panicking, like the test"
+)]
+
 mod common;
 
 use common::{place, progress};

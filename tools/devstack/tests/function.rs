@@ -1,5 +1,11 @@
 //! Instances: warm, killed, crashed and out of time.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a helper of a test fails by panicking, like the test"
+)]
+
 mod common;
 
 use common::{alive, eventually, place, progress};

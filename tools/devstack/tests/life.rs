@@ -1,5 +1,11 @@
 //! Up, down, side by side, and every way to end.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a helper of a test fails by panicking, like the test"
+)]
+
 mod common;
 
 use std::path::Path;

@@ -1,5 +1,11 @@
 //! From an object or a message to the function and back.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a helper of a test fails by panicking, like the test"
+)]
+
 mod common;
 
 use common::{eventually, place, progress, send};

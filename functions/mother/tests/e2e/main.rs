@@ -1,12 +1,15 @@
 //! The mother function, end to end: real servers, the real binary, and the
 //! exact outcome of each fault asserted by query.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails by panicking, like the test")]
+
 mod bad_input;
 mod clusters;
 mod delivery;
 mod files;
 mod formats;
 mod messages;
+mod oracle;
 
 use std::sync::OnceLock;
 

@@ -432,7 +432,9 @@ fn look_up(
 }
 
 fn captures_of(document: &SourceDocument, notice: &Notice) -> Option<Captures> {
-    Pattern::new(&document.matching).ok()?.matches(&notice.bucket, &notice.key)
+    // Whoever names the source may load from anywhere: only the key counts.
+    let bucket = document.matching.bucket.as_deref().unwrap_or(&notice.bucket);
+    Pattern::new(&document.matching).ok()?.matches(bucket, &notice.key)
 }
 
 fn ledger_error(loading: &Loading, cause: ledger::LedgerError) -> IngestError {

@@ -65,10 +65,11 @@ async fn read_by_itself(lake: &Lake, data: &DemoData, source: &DemoSource) {
 async fn compare(lake: &Lake, source: &DemoSource) {
     let document = SourceDocument::from_yaml(source.document).unwrap();
     let loaded = format!("{}.{}", document.table.database, document.table.name);
-    let columns = lake
-        .query("ingestion", &format!("SELECT name FROM (DESCRIBE TABLE {})", oracle_table(source)))
-        .await
-        .unwrap();
+    let columns = format!(
+        "SELECT name FROM system.columns WHERE database = 'oracle' AND table = '{}' ORDER BY position",
+        source.name
+    );
+    let columns = lake.query("ingestion", &columns).await.unwrap();
     let columns: Vec<_> =
         columns.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect();
     let columns: Vec<_> = columns.iter().map(String::as_str).collect();

@@ -357,7 +357,7 @@ impl Ingest {
             }
             Ok(Progress::Deadline) => {
                 let row = claim.next_row;
-                self.pause(loading, claim).await?;
+                self.pause(loading, claim, None).await?;
                 if row > loading.from_row {
                     Ok(Outcome::Paused(report))
                 } else {
@@ -374,14 +374,19 @@ impl Ingest {
                 Err(error)
             }
             Err(error) => {
-                self.pause(loading, claim).await?;
+                self.pause(loading, claim, Some(&error.chain())).await?;
                 Err(error)
             }
         }
     }
 
-    async fn pause(&self, loading: &Loading, claim: Claim) -> Result<(), IngestError> {
-        self.ledger.pause(claim).await.map_err(|cause| ledger_error(loading, cause))
+    async fn pause(
+        &self,
+        loading: &Loading,
+        claim: Claim,
+        reason: Option<&str>,
+    ) -> Result<(), IngestError> {
+        self.ledger.pause(claim, reason).await.map_err(|cause| ledger_error(loading, cause))
     }
 }
 

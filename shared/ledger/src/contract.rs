@@ -291,7 +291,7 @@ pub async fn a_loser_can_write_nothing(ledger: Arc<dyn Ledger>, clock: TestClock
         assert!(is_lost(ledger.intend(&mut first, chunk(&unchanged, 0)).await));
         assert!(is_lost(ledger.commit(&mut first, ten_rows(10)).await));
         assert_eq!(first, unchanged, "a refused write leaves the claim as it was");
-        assert!(is_lost(ledger.pause(first.clone()).await));
+        assert!(is_lost(ledger.pause(first.clone(), None).await));
         assert!(is_lost(ledger.fail(first.clone(), "no").await));
         first.pending = None;
         assert!(is_lost(ledger.finish(first, totals()).await));
@@ -403,13 +403,14 @@ pub async fn a_paused_object_is_free_at_once(ledger: Arc<dyn Ledger>, clock: Tes
     let mut first = claimed(&*ledger, &request("a", "one")).await;
     begin(&*ledger, &mut first, 0).await;
     clock.pass(Duration::from_secs(5));
-    ledger.pause(first.clone()).await.unwrap();
-    ledger.pause(first.clone()).await.unwrap();
+    ledger.pause(first.clone(), Some("the cluster is away")).await.unwrap();
+    ledger.pause(first.clone(), Some("the cluster is away")).await.unwrap();
     let paused = record(&*ledger, "a").await;
     assert_eq!(
         (paused.state, paused.lease_until_ms, paused.duration_ms),
         (State::Paused, 0, 5_000)
     );
+    assert_eq!(paused.reason.as_deref(), Some("the cluster is away"));
     assert!(is_lost(ledger.commit(&mut first, ten_rows(10)).await));
 
     clock.pass(Duration::from_secs(3_600));
@@ -496,7 +497,7 @@ async fn race(ledger: &Arc<dyn Ledger>, retry_failed: bool) -> Vec<Claim> {
 pub async fn one_of_sixteen_claims_wins(ledger: Arc<dyn Ledger>, clock: TestClock) {
     let first = race(&ledger, false).await;
     assert_eq!(first.len(), 1, "new");
-    ledger.pause(first[0].clone()).await.unwrap();
+    ledger.pause(first[0].clone(), None).await.unwrap();
     assert_eq!(race(&ledger, false).await.len(), 1, "paused");
     clock.pass(LEASE);
     let third = race(&ledger, false).await;

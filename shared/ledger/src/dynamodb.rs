@@ -149,7 +149,7 @@ fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
         }
         Write::Commit(_) => condition.push_str(" AND #pending.#token = :token"),
         Write::Finish(_) => condition.push_str(" AND attribute_not_exists(#pending)"),
-        Write::Renew | Write::Pause | Write::Fail(_) => {}
+        Write::Renew | Write::Pause(_) | Write::Fail(_) => {}
     }
     let change = Change::when(&condition)
         .bind(":own", text(&claim.owner))
@@ -186,7 +186,10 @@ fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
                 .set("steps", steps_attribute(&after.steps))
                 .remove("pending")
         }
-        Write::Pause => released(change, State::Paused),
+        Write::Pause(None) => released(change, State::Paused),
+        Write::Pause(Some(reason)) => {
+            released(change, State::Paused).set("reason", text(bounded(reason)))
+        }
         Write::Finish(totals) => {
             let mut steps = claim.steps;
             steps += totals.steps;
@@ -242,8 +245,8 @@ impl Ledger for DynamoLedger {
         self.keep(claim, &Write::Renew).await
     }
 
-    async fn pause(&self, claim: Claim) -> Result<(), LedgerError> {
-        self.write(&claim, &Write::Pause, self.clock.now_ms()).await.map(|_| ())
+    async fn pause(&self, claim: Claim, reason: Option<&str>) -> Result<(), LedgerError> {
+        self.write(&claim, &Write::Pause(reason), self.clock.now_ms()).await.map(|_| ())
     }
 
     async fn finish(&self, claim: Claim, totals: Totals) -> Result<Record, LedgerError> {

@@ -66,11 +66,12 @@ pub trait Ledger: Send + Sync {
     async fn renew(&self, claim: &mut Claim) -> Result<(), LedgerError>;
 
     /// Gives the object up for the next owner to go on with: progress and a
-    /// pending chunk are kept.
+    /// pending chunk are kept. `reason` is what stood in the way, for whoever
+    /// looks at the record; nothing at a deadline.
     ///
     /// # Errors
     /// [`LedgerError::LostClaim`] when another owner took over.
-    async fn pause(&self, claim: Claim) -> Result<(), LedgerError>;
+    async fn pause(&self, claim: Claim, reason: Option<&str>) -> Result<(), LedgerError>;
 
     /// Notes that the whole object has landed.
     ///

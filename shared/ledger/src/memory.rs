@@ -90,8 +90,8 @@ impl Ledger for MemoryLedger {
         self.keep(claim, &Write::Renew)
     }
 
-    async fn pause(&self, claim: Claim) -> Result<(), LedgerError> {
-        self.write(&claim, &Write::Pause).map(|_| ())
+    async fn pause(&self, claim: Claim, reason: Option<&str>) -> Result<(), LedgerError> {
+        self.write(&claim, &Write::Pause(reason)).map(|_| ())
     }
 
     async fn finish(&self, claim: Claim, totals: Totals) -> Result<Record, LedgerError> {

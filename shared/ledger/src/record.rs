@@ -220,7 +220,7 @@ pub struct Record {
     pub cluster: Option<String>,
     /// The destination table, once it is done.
     pub table: Option<String>,
-    /// Why it failed.
+    /// Why it failed, or what stood in the way when it was last given up.
     pub reason: Option<String>,
 }
 

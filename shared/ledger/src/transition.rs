@@ -30,7 +30,7 @@ pub(crate) enum Write<'a> {
     Intend(&'a Pending),
     Commit(&'a ChunkDone),
     Renew,
-    Pause,
+    Pause(Option<&'a str>),
     Finish(&'a Totals),
     Fail(&'a str),
 }
@@ -134,7 +134,7 @@ pub(crate) fn standing(
     let own = record.filter(|record| record.owner == claim.owner && record.fence == claim.fence);
     let Some(record) = own else { return Err(lost(claim)) };
     match (write, record.state) {
-        (Write::Pause, State::Paused)
+        (Write::Pause(_), State::Paused)
         | (Write::Finish(_), State::Done)
         | (Write::Fail(_), State::Failed) => Ok(Standing::Already),
         (_, State::Paused | State::Done | State::Failed) => Err(lost(claim)),
@@ -154,7 +154,7 @@ pub(crate) fn standing(
             Some(found) => Err(still_pending(claim, found)),
             None => Ok(Standing::Due),
         },
-        (Write::Renew | Write::Pause | Write::Fail(_), State::Loading) => Ok(Standing::Due),
+        (Write::Renew | Write::Pause(_) | Write::Fail(_), State::Loading) => Ok(Standing::Due),
     }
 }
 
@@ -173,7 +173,10 @@ pub(crate) fn written(record: &Record, claim: &Claim, write: &Write<'_>, now_ms:
             after.pending = moved.pending;
             return after;
         }
-        Write::Pause => after.state = State::Paused,
+        Write::Pause(reason) => {
+            after.state = State::Paused;
+            after.reason = reason.map(|reason| bounded(reason).to_owned());
+        }
         Write::Finish(totals) => {
             after.state = State::Done;
             after.cluster = Some(totals.cluster.clone());
@@ -206,7 +209,7 @@ pub(crate) fn advance(claim: &mut Claim, write: &Write<'_>, now_ms: i64) {
             claim.steps += done.steps;
             claim.pending = None;
         }
-        Write::Renew | Write::Pause | Write::Finish(_) | Write::Fail(_) => {}
+        Write::Renew | Write::Pause(_) | Write::Finish(_) | Write::Fail(_) => {}
     }
 }
 

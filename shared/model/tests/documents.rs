@@ -269,3 +269,12 @@ table: { database: d, name: t }
     assert_eq!(document.columns[0].on_error, model::document::BadValue::Null);
     assert_eq!(document.drift.missing, model::document::MissingColumn::Null);
 }
+
+#[test]
+fn a_bare_star_is_refused_in_select() {
+    let error = SourceDocument::from_yaml(&format!("{GOOD}select: \"*, lower(city) AS town\"\n"))
+        .unwrap_err();
+    assert!(error.to_string().contains("write `* EXCEPT '^_'`"), "{error}");
+    SourceDocument::from_yaml(&format!("{GOOD}select: \"* EXCEPT '^_', lower(city) AS town\"\n"))
+        .unwrap();
+}

@@ -81,7 +81,7 @@ pub fn render(records: &[Record]) -> String {
     let mut text = table.to_string();
     for record in records {
         if let Some(reason) = &record.reason {
-            text.push_str(&format!("\n{} failed: {reason}", record.object));
+            text.push_str(&format!("\n{} {}: {reason}", record.object, record.state.name()));
         }
     }
     text

@@ -32,6 +32,8 @@ async fn a_wrong_password_and_an_absent_cluster_lose_nothing() {
     lake.dead_letter("refused.csv").await.unwrap();
     let record = lake.ingest.ledger.get(&refused.source, &refused.id).await.unwrap().unwrap();
     assert_eq!((record.state, record.next_row), (ledger::State::Paused, 0));
+    let reason = record.reason.unwrap();
+    assert!(reason.contains("516") || reason.to_lowercase().contains("authentication"), "{reason}");
 
     // The right password is taken without a restart.
     set_password(&cluster.password).await;

@@ -146,7 +146,7 @@ async fn act(
             ledger.commit(claim, done).await
         }
         Op::Renew { .. } => ledger.renew(claim).await,
-        Op::Pause { .. } => ledger.pause(claim.clone()).await,
+        Op::Pause { .. } => ledger.pause(claim.clone(), None).await,
         Op::Finish { .. } => ledger.finish(claim.clone(), totals).await.map(|_| ()),
         _ => ledger.fail(claim.clone(), "bad").await.map(|_| ()),
     };

@@ -44,8 +44,21 @@ impl SourceDocument {
         if self.owner.trim().is_empty() {
             found.add("owner", "name somebody who can be asked about this feed");
         }
-        if self.select.as_ref().is_some_and(|select| select.trim().is_empty()) {
-            found.add("select", "is empty; leave it out or name expressions");
+        match &self.select {
+            Some(select) if select.trim().is_empty() => {
+                found.add("select", "is empty; leave it out or name expressions");
+            }
+            // The stream has the provenance columns too, and they are written
+            // behind the expressions: a bare star would bring them twice.
+            Some(select)
+                if self.table.provenance && select.split(',').any(|item| item.trim() == "*") =>
+            {
+                found.add(
+                    "select",
+                    "a bare `*` brings the provenance columns twice; write `* EXCEPT '^_'`",
+                );
+            }
+            _ => {}
         }
     }
 

@@ -7,6 +7,8 @@ use crate::command::{self, cargo, programs, say};
 /// Builds and runs the demo; the arguments are the demo's own.
 pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     say("building; the first time takes some minutes");
-    command::run(cargo().args(["build", "--release", "--workspace", "--bins", "--locked"]))?;
+    // The same selection as `cargo xtask test`: another one would choose other
+    // features, and compile the dependencies once more.
+    command::run(cargo().args(["build", "--release", "--workspace", "--all-targets", "--locked"]))?;
     command::run(Command::new(programs()?.join("motherlode")).arg("demo").args(arguments))
 }

@@ -1,12 +1,14 @@
 //! `cargo xtask demo | test | check`: the project's own commands.
 //!
 //! They need nothing but a Rust toolchain to start; what else they need they
-//! install under `.motherlode/`, or say precisely what is missing.
+//! install (`prerequisites.rs`, `devstack::setup`), or say precisely what is
+//! missing.
 
 mod check;
 mod command;
 mod demo;
 mod layers;
+mod prerequisites;
 mod test;
 
 use std::process::ExitCode;

@@ -10,12 +10,14 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::command::{self, cargo, output, programs, root, say};
+use crate::prerequisites;
 
 /// Name of the stack that serves the crates' tests.
 const STACK: &str = "tests";
 
 /// Runs all tests, or those whose names hold the filter.
 pub fn run(filter: &[String]) -> anyhow::Result<()> {
+    prerequisites::check()?;
     say("building; the first time takes some minutes");
     command::run(cargo().args(["build", "--release", "--workspace", "--all-targets", "--locked"]))?;
     let stack = Stack::up()?;

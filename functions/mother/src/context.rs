@@ -16,6 +16,9 @@ pub struct Context {
     pub queue: Option<Queue>,
     /// Time before Lambda's deadline at which work is given back.
     pub reserve: Duration,
+    /// Deliveries after which the queue gives a message to the dead letters;
+    /// none when it is not known.
+    pub max_receives: Option<u32>,
 }
 
 impl Context {
@@ -29,6 +32,10 @@ impl Context {
             .get("MOTHERLODE_QUEUE_URL")
             .map(|url| Queue { client: runtime::aws::sqs(&config), url: url.to_owned() });
         let reserve = environment.seconds("MOTHERLODE_DEADLINE_RESERVE_SECONDS", 5)?;
-        Ok(Self { ingest, queue, reserve })
+        let max_receives = environment
+            .get("MOTHERLODE_MAX_RECEIVES")
+            .map(|number| number.parse().context("MOTHERLODE_MAX_RECEIVES must be a whole number"))
+            .transpose()?;
+        Ok(Self { ingest, queue, reserve, max_receives })
     }
 }

@@ -80,16 +80,27 @@ async fn handle_message(context: &Context, message: &SqsMessage, deadline: Deadl
     };
     // A redelivery of an object that has failed only travels on to the dead
     // letters; a first delivery, a replay among them, tries it again.
-    let is_first = message.receive_count() <= 1;
+    let tries = message.receive_count();
+    let try_of = TryOf {
+        is_first: tries <= 1,
+        is_last: context.max_receives.is_some_and(|most| tries >= most),
+    };
     let mut verdict = Verdict::Delete;
     for object in named {
-        verdict = verdict.max(load(context, &object, is_first, deadline).await);
+        verdict = verdict.max(load(context, &object, try_of, deadline).await);
     }
     verdict
 }
 
-async fn load(context: &Context, object: &Named, is_first: bool, deadline: Deadline) -> Verdict {
-    let again = match ingest(context, object, is_first, deadline).await {
+/// Which of the deliveries of a message this is.
+#[derive(Debug, Clone, Copy)]
+struct TryOf {
+    is_first: bool,
+    is_last: bool,
+}
+
+async fn load(context: &Context, object: &Named, try_of: TryOf, deadline: Deadline) -> Verdict {
+    let again = match ingest(context, object, try_of, deadline).await {
         Ok(Outcome::Loaded(_) | Outcome::AlreadyLoaded(_)) => return Verdict::Delete,
         Err(error) if error.disposition() == Disposition::Quarantine => return Verdict::Hopeless,
         Err(_) => return Verdict::Later,
@@ -116,7 +127,9 @@ async fn handle_direct(
 ) -> Result<Value, lambda_runtime::Error> {
     let mut answers = Vec::new();
     for object in objects_of(payload)? {
-        answers.push(match ingest(context, &object, true, deadline).await {
+        // The caller sees the error, and is free to call again.
+        let try_of = TryOf { is_first: true, is_last: false };
+        answers.push(match ingest(context, &object, try_of, deadline).await {
             Ok(Outcome::Loaded(report)) => json!({"state": "loaded", "report": report}),
             Ok(Outcome::AlreadyLoaded(record)) => {
                 json!({"state": "already_loaded", "record": record})
@@ -138,14 +151,15 @@ async fn handle_direct(
 async fn ingest(
     context: &Context,
     object: &Named,
-    is_first: bool,
+    try_of: TryOf,
     deadline: Deadline,
 ) -> Result<Outcome, IngestError> {
     let notice = Notice {
         bucket: object.bucket.clone(),
         key: object.key.clone(),
         source: object.source.clone(),
-        retry_failed: is_first,
+        retry_failed: try_of.is_first,
+        is_last: try_of.is_last,
     };
     let outcome = context.ingest.load(&notice, deadline).await;
     match &outcome {
@@ -166,10 +180,17 @@ async fn ingest(
                 "object"
             );
         }
+        // It has been counted when it failed.
+        Err(error @ IngestError::FailedBefore { .. }) => {
+            tracing::info!(state = "failed_before", error = error.chain(), "object");
+        }
         Err(error) => {
             let disposition = error.disposition();
+            let source = context.ingest.source_of(&notice).await;
+            let source = source.as_deref().unwrap_or("unknown");
             tracing::error!(
                 state = "failed",
+                source,
                 bucket = object.bucket,
                 key = object.key,
                 ?disposition,
@@ -178,7 +199,7 @@ async fn ingest(
             );
             publish(&runtime::emf(
                 now(context),
-                &[("Source", object.source.as_deref().unwrap_or("unknown"))],
+                &[("Source", source)],
                 &[runtime::Metric { name: "ObjectsFailed", unit: runtime::Unit::Count, value: 1 }],
                 &[("bucket", object.bucket.clone().into()), ("key", object.key.clone().into())],
             ));

@@ -180,6 +180,19 @@ pub enum DecodeError {
         /// Where.
         place: Place,
     },
+    /// None of the columns that are wanted is there. Rows of NULL alone would be
+    /// all that is left of the object.
+    #[error(
+        "{name}: none of the columns that the source reads is there: it has {there}, and {wanted} are wanted; correct `columns`, `format` (delimiter, header) or `match`"
+    )]
+    NothingInCommon {
+        /// The object.
+        name: String,
+        /// What it has, in words.
+        there: String,
+        /// What the source reads, in words.
+        wanted: String,
+    },
     /// `drift.unknown: fail`, and the object has a column that nothing reads.
     #[error(
         "{name}: has a column `{field}` that the source does not know{place}; add it to `columns`, or set `drift.unknown` to `ignore` or `quarantine`"

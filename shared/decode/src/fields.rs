@@ -80,6 +80,10 @@ impl Fields {
             }
             fields.located.push(located);
         }
+        if !request.fields.is_empty() && fields.located.iter().all(Option::is_none) {
+            let names = schema.fields().iter().map(|field| field.name().as_str());
+            return Err(request.nothing_in_common(names));
+        }
         let read: BTreeSet<usize> =
             fields.located.iter().flatten().map(|found| found.column).collect();
         for (place, column) in

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use model::BatchPlan;
 use model::document::{Compression, Drift, Format};
 
+use crate::DecodeError;
+
 /// One column that is wanted of the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldRequest {
@@ -77,6 +79,27 @@ pub struct Request {
     pub start_row: u64,
     /// What an object may cost.
     pub limits: Limits,
+}
+
+impl Request {
+    /// The error of an object that has none of the columns that are wanted:
+    /// whatever drift allows, it is another object than the source describes.
+    pub(crate) fn nothing_in_common<'a>(
+        &self,
+        there: impl IntoIterator<Item = &'a str>,
+    ) -> DecodeError {
+        const SHOWN: usize = 20;
+        let list = |names: Vec<String>| match names.len() {
+            0 => "no columns at all".to_owned(),
+            _ => format!("`{}`", names.join("`, `")),
+        };
+        let wanted = self.fields.iter().map(|field| field.origin.to_string());
+        DecodeError::NothingInCommon {
+            name: self.name.clone(),
+            there: list(there.into_iter().take(SHOWN).map(str::to_owned).collect()),
+            wanted: list(wanted.take(SHOWN).collect()),
+        }
+    }
 }
 
 /// What an object may cost before it is given up.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
 use model::document::{Errors, SourceDocument};
 use model::{ChunkBounds, Counts, ObjectId, RejectedRow, Token};
 use warehouse::{Insert, Warehouse, WarehouseError, quarantine};
@@ -64,7 +63,7 @@ impl ChunkWriter<'_> {
                 let open = match &mut insert {
                     Some(open) => open,
                     // Opened with the first row: a chunk without rows makes no INSERT.
-                    none => none.insert(self.begin(reader.schema()).await?),
+                    none => none.insert(self.begin().await?),
                 };
                 let sent = self.stopwatches.time(Stage::Write, open.write(&ready.batch)).await;
                 sent.map_err(|cause| self.write_error(cause))?;
@@ -84,8 +83,8 @@ impl ChunkWriter<'_> {
         Ok((counts, end, next))
     }
 
-    async fn begin(&self, schema: SchemaRef) -> Result<Box<dyn Insert>, IngestError> {
-        let spec = table_spec(self.document).insert(self.token.clone(), schema);
+    async fn begin(&self) -> Result<Box<dyn Insert>, IngestError> {
+        let spec = table_spec(self.document).insert(self.token.clone());
         let open =
             self.stopwatches.time(Stage::Write, self.warehouse.insert(self.cluster, spec)).await;
         open.map_err(|cause| self.write_error(cause))
@@ -117,10 +116,9 @@ impl ChunkWriter<'_> {
         self.warehouse.prepare(self.cluster, &table).await?;
         let batches = quarantine::batches(&of, rows).map_err(|source| WarehouseError::Encode {
             table: quarantine::TABLE.to_owned(),
-            source,
+            source: source.into(),
         })?;
-        let mut insert =
-            self.warehouse.insert(self.cluster, table.insert(token, quarantine::schema())).await?;
+        let mut insert = self.warehouse.insert(self.cluster, table.insert(token)).await?;
         for batch in &batches {
             insert.write(batch).await?;
         }
@@ -167,7 +165,7 @@ impl ChunkWriter<'_> {
     }
 
     fn write_error(&self, cause: WarehouseError) -> IngestError {
-        IngestError::Write { object: self.object.to_string(), cause }
+        IngestError::Write { object: self.object.to_string(), cause: Box::new(cause) }
     }
 }
 

@@ -21,7 +21,7 @@ pub enum IngestError {
         key: String,
         /// Why.
         #[source]
-        cause: CatalogError,
+        cause: Box<CatalogError>,
     },
     /// Its bytes could not be fetched.
     #[error("fetching {object}")]
@@ -30,7 +30,7 @@ pub enum IngestError {
         object: String,
         /// Why.
         #[source]
-        cause: ObjectError,
+        cause: Box<ObjectError>,
     },
     /// Its bytes are not what the document says.
     #[error("decoding {object}")]
@@ -39,7 +39,7 @@ pub enum IngestError {
         object: String,
         /// Why.
         #[source]
-        cause: DecodeError,
+        cause: Box<DecodeError>,
     },
     /// Its rows could not be mapped, and the document says that the object fails then.
     #[error("transforming {object}")]
@@ -48,7 +48,7 @@ pub enum IngestError {
         object: String,
         /// Why.
         #[source]
-        cause: MapError,
+        cause: Box<MapError>,
     },
     /// Too many of its rows are bad.
     #[error(
@@ -75,7 +75,7 @@ pub enum IngestError {
         object: String,
         /// Why.
         #[source]
-        cause: WarehouseError,
+        cause: Box<WarehouseError>,
     },
     /// The ledger could not be read or written.
     #[error("keeping the ledger of {object}")]
@@ -84,7 +84,7 @@ pub enum IngestError {
         object: String,
         /// Why.
         #[source]
-        cause: LedgerError,
+        cause: Box<LedgerError>,
     },
     /// The ledger says that this delivery's object failed before.
     #[error("{object} failed before: {reason}")]
@@ -93,6 +93,27 @@ pub enum IngestError {
         object: String,
         /// Why it failed.
         reason: String,
+    },
+    /// The document was changed after a failure in a way that does not fit the
+    /// rows that are there already.
+    #[error(
+        "{object}: {rows} of its rows were written to {table} by version {before} of the document, and version \
+         {now} changed `{field}`, so that the rest would not go with them; put a version with the old `{field}`, \
+         or delete the rows whose `_object` is this one and load the file under another name"
+    )]
+    Discontinued {
+        /// The object.
+        object: String,
+        /// Source rows that are accounted for.
+        rows: u64,
+        /// The version that wrote them.
+        before: u64,
+        /// The version that was to go on.
+        now: u64,
+        /// Where they are.
+        table: String,
+        /// What was changed.
+        field: &'static str,
     },
     /// One chunk does not fit into the time of one invocation.
     #[error(
@@ -124,7 +145,9 @@ impl Disposed for IngestError {
             Self::Transform { cause, .. } => cause.disposition(),
             Self::Write { cause, .. } => cause.disposition(),
             Self::Ledger { cause, .. } => cause.disposition(),
-            Self::TooManyBadRows { .. } | Self::FailedBefore { .. } => Disposition::Quarantine,
+            Self::TooManyBadRows { .. } | Self::FailedBefore { .. } | Self::Discontinued { .. } => {
+                Disposition::Quarantine
+            }
             Self::NoProgress { .. } => Disposition::Fatal,
             Self::Thread { .. } => Disposition::Retry,
         }
@@ -148,6 +171,6 @@ impl IngestError {
     /// Whether another worker has taken the object over.
     #[must_use]
     pub fn is_lost_claim(&self) -> bool {
-        matches!(self, Self::Ledger { cause: LedgerError::LostClaim { .. }, .. })
+        matches!(self, Self::Ledger { cause, .. } if matches!(**cause, LedgerError::LostClaim { .. }))
     }
 }

@@ -29,6 +29,9 @@ pub struct Notice {
     /// Whether an object that failed before is tried again: so for a first
     /// delivery, not for the redeliveries on the way to the dead letters.
     pub retry_failed: bool,
+    /// Whether the message goes to the dead letters if this try does not
+    /// succeed: whatever stands in the way is then the reason of a failure.
+    pub is_last: bool,
 }
 
 /// What became of a notice.
@@ -82,6 +85,8 @@ struct Loading {
     deadline: Deadline,
     /// Row at which this invocation began.
     from_row: u64,
+    /// Nobody comes after this try.
+    is_last: bool,
     /// The chunk that may have landed in an earlier try, until it is
     /// committed: it must not be forgotten.
     ambiguous: Option<Token>,
@@ -118,6 +123,7 @@ impl Ingest {
             started: Instant::now(),
             deadline,
             from_row: claim.next_row,
+            is_last: notice.is_last,
             ambiguous: claim.pending.as_ref().map(|pending| pending.token.clone()),
         };
         let progress = self.load_claimed(&mut loading, &mut claim).await;
@@ -131,7 +137,7 @@ impl Ingest {
         let failed = |cause| IngestError::Source {
             bucket: notice.bucket.clone(),
             key: notice.key.clone(),
-            cause,
+            cause: Box::new(cause),
         };
         let snapshot = self.catalog.snapshot().await.map_err(failed)?;
         match look_up(&snapshot, notice) {
@@ -144,10 +150,16 @@ impl Ingest {
         }
     }
 
+    /// The source that a notice belongs to, if that can be said.
+    pub async fn source_of(&self, notice: &Notice) -> Option<String> {
+        let (source, _) = self.find_source(notice).await.ok()?;
+        Some(source.document.source.clone())
+    }
+
     async fn find_object(&self, notice: &Notice) -> Result<ObjectInfo, IngestError> {
         self.objects.head(&notice.bucket, &notice.key).await.map_err(|cause| IngestError::Fetch {
             object: format!("s3://{}/{}", notice.bucket, notice.key),
-            cause,
+            cause: Box::new(cause),
         })
     }
 
@@ -166,7 +178,10 @@ impl Ingest {
             retry_failed: notice.retry_failed,
         };
         let claimed = self.ledger.claim(&request).await;
-        claimed.map_err(|cause| IngestError::Ledger { object: object.id.to_string(), cause })
+        claimed.map_err(|cause| IngestError::Ledger {
+            object: object.id.to_string(),
+            cause: Box::new(cause),
+        })
     }
 
     /// Loads from the claim's progress on, again after errors that can pass.
@@ -178,6 +193,7 @@ impl Ingest {
         if claim.config_version != loading.source.config_version {
             self.thaw(loading, claim).await?;
         }
+        self.check_continuation(loading, claim).await?;
         let retries = loading.source.document.errors.retries;
         let mut attempt = 0;
         loop {
@@ -207,11 +223,41 @@ impl Ingest {
         loading.source = frozen.map_err(|cause| IngestError::Source {
             bucket: bucket.clone(),
             key: key.clone(),
-            cause,
+            cause: Box::new(cause),
         })?;
-        let notice = Notice { bucket, key, source: None, retry_failed: false };
-        loading.captures = captures_of(&loading.source.document, &notice).unwrap_or_default();
+        loading.captures = captures_of(&loading.source.document, &bucket, &key).unwrap_or_default();
         Ok(())
+    }
+
+    /// Refuses to go on with an object of which another version of its document
+    /// has written rows, when the new version would count its rows differently
+    /// or put them elsewhere: the object would end in two tables, or with rows
+    /// twice or not at all.
+    async fn check_continuation(
+        &self,
+        loading: &Loading,
+        claim: &Claim,
+    ) -> Result<(), IngestError> {
+        let Some(version) = claim.written_version.filter(|old| *old != claim.config_version) else {
+            return Ok(());
+        };
+        let before = self.catalog.get(&claim.source, Some(version)).await;
+        let before = before.map_err(|cause| IngestError::Source {
+            bucket: loading.object.id.bucket.clone(),
+            key: loading.object.id.key.clone(),
+            cause: Box::new(cause),
+        })?;
+        match loading.source.document.breaks_continuation_of(&before.document) {
+            None => Ok(()),
+            Some(field) => Err(IngestError::Discontinued {
+                object: loading.object.id.to_string(),
+                rows: claim.next_row,
+                before: version,
+                now: claim.config_version,
+                table: table_name(&before.document),
+                field,
+            }),
+        }
     }
 
     async fn load_from(
@@ -223,11 +269,9 @@ impl Ingest {
         let cluster = cluster_of(document, claim);
         let table = table_spec(document);
         let prepared = self.warehouse.prepare(&cluster, &table);
-        loading
-            .stopwatches
-            .time(Stage::Write, prepared)
-            .await
-            .map_err(|cause| IngestError::Write { object: loading.object.id.to_string(), cause })?;
+        loading.stopwatches.time(Stage::Write, prepared).await.map_err(|cause| {
+            IngestError::Write { object: loading.object.id.to_string(), cause: Box::new(cause) }
+        })?;
         let loaded_at_ms = claim
             .pending
             .as_ref()
@@ -368,7 +412,10 @@ impl Ingest {
                 tracing::warn!(object = %loading.object.id, "another worker has taken the object over");
                 Ok(Outcome::Busy { lease_until_ms: self.clock.now_ms() })
             }
-            Err(error) if error.disposition() == Disposition::Quarantine && !is_ambiguous => {
+            Err(error)
+                if (error.disposition() == Disposition::Quarantine || loading.is_last)
+                    && !is_ambiguous =>
+            {
                 let failed = self.ledger.fail(claim, &error.chain()).await;
                 failed.map_err(|cause| ledger_error(loading, cause))?;
                 Err(error)
@@ -432,18 +479,18 @@ fn look_up(
 ) -> Result<(Arc<Registered>, Captures), CatalogError> {
     let Some(name) = &notice.source else { return snapshot.route(&notice.bucket, &notice.key) };
     let source = snapshot.get(name)?;
-    let captures = captures_of(&source.document, notice).unwrap_or_default();
+    let captures = captures_of(&source.document, &notice.bucket, &notice.key).unwrap_or_default();
     Ok((source, captures))
 }
 
-fn captures_of(document: &SourceDocument, notice: &Notice) -> Option<Captures> {
+fn captures_of(document: &SourceDocument, bucket: &str, key: &str) -> Option<Captures> {
     // Whoever names the source may load from anywhere: only the key counts.
-    let bucket = document.matching.bucket.as_deref().unwrap_or(&notice.bucket);
-    Pattern::new(&document.matching).ok()?.matches(bucket, &notice.key)
+    let bucket = document.matching.bucket.as_deref().unwrap_or(bucket);
+    Pattern::new(&document.matching).ok()?.matches(bucket, key)
 }
 
 fn ledger_error(loading: &Loading, cause: ledger::LedgerError) -> IngestError {
-    IngestError::Ledger { object: loading.object.id.to_string(), cause }
+    IngestError::Ledger { object: loading.object.id.to_string(), cause: Box::new(cause) }
 }
 
 /// 200 ms, doubled with each attempt, up to 5 s, plus up to half of it by

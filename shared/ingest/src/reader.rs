@@ -3,19 +3,19 @@
 //! The thread hands over finished batches through a short bounded channel: that
 //! bounds memory, and overlaps decoding with sending.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use decode::{FieldOrigin, FieldRequest, Input, Limits, Request};
 use model::document::{FromSpec, SourceDocument};
 use model::{BatchPlan, Captures, Counts, RejectedRow};
 use objects::{ObjectInfo, ObjectReader};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use transform::{Mapper, Provenance};
+use transform::{MapError, Mapper, Provenance};
 
 use crate::IngestError;
 use crate::fetch::{FetchFailure, ObjectRanges, ObjectStream};
@@ -51,7 +51,6 @@ pub(crate) struct ReadPlan {
 /// The batches of one object from a row on.
 pub(crate) struct Reader {
     batches: mpsc::Receiver<Result<ReadyBatch, IngestError>>,
-    schema: SchemaRef,
     thread: tokio::task::JoinHandle<()>,
     name: String,
     ended: bool,
@@ -63,37 +62,30 @@ impl Reader {
     pub(crate) fn start(plan: ReadPlan) -> Result<Self, IngestError> {
         let name = plan.object.id.to_string();
         let mapper = Mapper::new(&plan.document, &plan.captures)
-            .map_err(|cause| IngestError::Transform { object: name.clone(), cause })?;
+            .map_err(|cause| transform_error(&name, cause))?;
         let provenance = plan.document.table.provenance.then(|| Provenance {
             object: name.clone(),
             config_version: plan.config_version,
             loaded_at_ms: plan.loaded_at_ms,
         });
-        let schema = match &provenance {
-            None => mapper.schema(),
-            Some(provenance) => provenance
-                .append(RecordBatch::new_empty(mapper.schema()), &[])
-                .map_err(|cause| IngestError::Transform { object: name.clone(), cause })?
-                .schema(),
-        };
         let failed = FetchFailure::default();
         let request = request(&plan, &mapper);
         let input = input(&plan, &failed);
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
-        let work =
-            Work { name: name.clone(), mapper, provenance, failed, stopwatches: plan.stopwatches };
+        let columns = &plan.document.columns;
+        let types = columns
+            .iter()
+            .map(|column| (column.name.clone(), column.column_type.clone()))
+            .collect();
+        let stopwatches = plan.stopwatches;
+        let work = Work { name: name.clone(), types, mapper, provenance, failed, stopwatches };
         let thread = tokio::task::spawn_blocking(move || {
             if let Err(error) = work.run(input, request, &sender) {
                 // The writer may have gone: nobody is left to tell.
                 drop(sender.blocking_send(Err(error)));
             }
         });
-        Ok(Self { batches, schema, thread, name, ended: false })
-    }
-
-    /// Schema of all batches.
-    pub(crate) fn schema(&self) -> SchemaRef {
-        self.schema.clone()
+        Ok(Self { batches, thread, name, ended: false })
     }
 
     /// The next batch, or nothing at the end of the object.
@@ -114,6 +106,10 @@ impl Reader {
             }
         }
     }
+}
+
+fn transform_error(object: &str, cause: MapError) -> IngestError {
+    IngestError::Transform { object: object.to_owned(), cause: Box::new(cause) }
 }
 
 fn request(plan: &ReadPlan, mapper: &Mapper) -> Request {
@@ -161,6 +157,8 @@ fn input(plan: &ReadPlan, failed: &FetchFailure) -> Input {
 /// What the thread holds.
 struct Work {
     name: String,
+    /// The types of the document's columns, by name.
+    types: HashMap<String, String>,
     mapper: Mapper,
     provenance: Option<Provenance>,
     failed: FetchFailure,
@@ -193,7 +191,7 @@ impl Work {
     }
 
     fn map(&self, decoded: decode::DecodedBatch) -> Result<ReadyBatch, IngestError> {
-        let failed = |cause| IngestError::Transform { object: self.name.clone(), cause };
+        let failed = |cause| transform_error(&self.name, cause);
         let raw = |row| decoded.raw.get(row);
         let mapped =
             self.mapper.apply(&decoded.batch, &decoded.row_numbers, &raw).map_err(failed)?;
@@ -204,6 +202,12 @@ impl Work {
             }
         };
         let mut rejected = decoded.rejected;
+        for row in &mut rejected {
+            // The decoder knows the column that wanted the value, not its type.
+            if let Some(column_type) = self.types.get(&row.column) {
+                row.column_type.clone_from(column_type);
+            }
+        }
         rejected.extend(mapped.rejected);
         rejected.sort_by_key(|row| row.row);
         let counts = Counts {
@@ -222,8 +226,8 @@ impl Work {
     fn undecodable(&self, cause: decode::DecodeError) -> IngestError {
         let object = self.name.clone();
         match self.failed.take() {
-            Some(cause) => IngestError::Fetch { object, cause },
-            None => IngestError::Decode { object, cause },
+            Some(cause) => IngestError::Fetch { object, cause: Box::new(cause) },
+            None => IngestError::Decode { object, cause: Box::new(cause) },
         }
     }
 }

@@ -201,6 +201,7 @@ pub async fn an_object_goes_from_claim_to_done(ledger: Arc<dyn Ledger>, clock: T
         lease_until_ms: 0,
         fence: 1,
         config_version: 1,
+        written_version: Some(1),
         next_row: 20,
         counts,
         bytes: 207,

@@ -175,6 +175,7 @@ fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
             change
                 .bind(":token", text(token))
                 .set("lease_until_ms", lease_end)
+                .set("written_version", number(claim.config_version))
                 .set("next_row", number(done.next_row))
                 .set("rows_read", number(after.counts.rows_read))
                 .set("rows_written", number(after.counts.rows_written))

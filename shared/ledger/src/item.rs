@@ -68,6 +68,7 @@ pub(crate) fn record(table: &TableName, item: &Item) -> Result<Record, Fault> {
         lease_until_ms: row.number("lease_until_ms")?,
         fence: row.number("fence")?,
         config_version: row.number("config_version")?,
+        written_version: row.number_if_any("written_version")?,
         next_row: row.number("next_row")?,
         counts: Counts {
             rows_read: count("rows_read")?,

@@ -135,6 +135,9 @@ pub struct Claim {
     /// Version of the source document that the object is loaded with: frozen by
     /// its first claim, and by the first after a failure.
     pub config_version: u64,
+    /// Version that the newest committed chunk was written with, if there is
+    /// one: another than `config_version` right after a failure.
+    pub written_version: Option<u64>,
     /// First source row that is not committed.
     pub next_row: u64,
     /// Rows of the committed chunks.
@@ -196,6 +199,9 @@ pub struct Record {
     pub fence: u64,
     /// Version of the source document that it is loaded with.
     pub config_version: u64,
+    /// Version that the newest committed chunk was written with.
+    #[serde(default)]
+    pub written_version: Option<u64>,
     /// First source row that is not committed.
     pub next_row: u64,
     /// Rows of the committed chunks.
@@ -235,6 +241,7 @@ impl Record {
             lease,
             lease_until_ms: self.lease_until_ms,
             config_version: self.config_version,
+            written_version: self.written_version,
             next_row: self.next_row,
             counts: self.counts,
             bytes: self.bytes,

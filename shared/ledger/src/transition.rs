@@ -86,6 +86,7 @@ fn blank(request: &ClaimRequest) -> Record {
         lease_until_ms: 0,
         fence: 0,
         config_version: request.config_version,
+        written_version: None,
         next_row: 0,
         counts: model::Counts::default(),
         bytes: 0,
@@ -166,6 +167,7 @@ pub(crate) fn written(record: &Record, claim: &Claim, write: &Write<'_>, now_ms:
             let mut moved = claim.clone();
             advance(&mut moved, write, now_ms);
             after.lease_until_ms = moved.lease_until_ms;
+            after.written_version = moved.written_version;
             after.next_row = moved.next_row;
             after.counts = moved.counts;
             after.bytes = moved.bytes;
@@ -203,6 +205,7 @@ pub(crate) fn advance(claim: &mut Claim, write: &Write<'_>, now_ms: i64) {
     match write {
         Write::Intend(pending) => claim.pending = Some((*pending).clone()),
         Write::Commit(done) => {
+            claim.written_version = Some(claim.config_version);
             claim.next_row = done.next_row;
             claim.counts = sum(claim, done);
             claim.bytes += done.bytes;

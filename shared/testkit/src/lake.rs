@@ -111,6 +111,18 @@ impl Lake {
         Ok(record)
     }
 
+    /// Waits until an object that had failed is done after all.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub async fn replayed(&self, landed: &Landed) -> anyhow::Result<Record> {
+        self.until(&format!("{} to be done after all", landed.id), || async {
+            let record = self.ingest.ledger.get(&landed.source, &landed.id).await?;
+            Ok(record.filter(|record| record.state == State::Done))
+        })
+        .await
+    }
+
     /// The rows of a query on a cluster.
     ///
     /// # Errors

@@ -6,10 +6,11 @@
 //! ClickHouse reads for the column's type ([`arrow_type`]), puts bad rows
 //! aside, and does the document's steps on what is left. Nothing is ever
 //! clamped, wrapped, truncated or defaulted unless the document says so; the
-//! one exception, kept because ClickHouse does the same, is that digits of a
-//! second beyond a time column's precision are cut off towards the past.
+//! exceptions, kept because ClickHouse does the same, are that digits of a second
+//! beyond a time column's precision are cut off towards the past, that a float
+//! column takes the nearest float there is, and that of a local time which the
+//! clocks showed twice the earlier moment is meant.
 
-mod arrow_type;
 mod cast;
 mod error;
 mod mapper;
@@ -18,8 +19,8 @@ mod provenance;
 mod settle;
 mod steps;
 
-pub use arrow_type::{arrow_field, arrow_type};
 pub use error::MapError;
-pub use mapper::{Mapped, Mapper};
+pub use mapper::{Mapped, Mapper, check};
+pub use native::{arrow_field, arrow_type};
 pub use plan::MappedField;
 pub use provenance::{Provenance, provenance_columns};

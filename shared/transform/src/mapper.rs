@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, UInt32Array};
 use arrow::compute::{FilterBuilder, take};
-use arrow::datatypes::{Schema, SchemaRef};
-use model::document::SourceDocument;
-use model::{Captures, RejectedRow};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use model::document::{OutputColumn, SourceDocument};
+use model::{Captures, ColumnType, RejectedRow};
 
 use crate::cast::{Fault, value_text};
 use crate::plan::{self, ColumnPlan, MappedField, Origin};
 use crate::steps::{Frame, Steps};
-use crate::{MapError, arrow_field};
+use native::arrow_field;
+
+use crate::MapError;
 
 /// Turns the decoded batches of one object into batches for its table.
 #[derive(Debug, Clone)]
@@ -20,6 +23,8 @@ pub struct Mapper {
     columns: Vec<ColumnPlan>,
     fields: Vec<MappedField>,
     steps: Steps,
+    /// Which of the columns that the steps leave become one array for each field.
+    nested: Vec<bool>,
     schema: SchemaRef,
 }
 
@@ -27,7 +32,8 @@ pub struct Mapper {
 /// `filtered` and the rejected ones together are all of them.
 #[derive(Debug)]
 pub struct Mapped {
-    /// The rows for the table; its schema is [`Mapper::schema`].
+    /// The rows for the table, as [`Mapper::schema`] says; a column of
+    /// `LowCardinality` may be a dictionary of that type.
     pub batch: RecordBatch,
     /// Ordinal of the source row of each row of `batch`.
     pub source_rows: Vec<u64>,
@@ -42,6 +48,17 @@ pub struct Mapped {
 /// The bad values of a batch: for each row its columns, in document order.
 type BadRows = BTreeMap<usize, Vec<(usize, Fault)>>;
 
+/// Whether a document can be planned: its defaults, constants, time formats and
+/// steps fit its columns. What only a key can tell is not looked at.
+///
+/// # Errors
+/// [`MapError::Document`] with the path of the field.
+pub fn check(document: &SourceDocument) -> Result<(), MapError> {
+    plan::columns(document, None)?;
+    Steps::plan(document)?;
+    Ok(())
+}
+
 impl Mapper {
     /// Plans what is done with the batches of one object of the source.
     ///
@@ -50,11 +67,16 @@ impl Mapper {
     /// step does not fit its column; [`MapError::Capture`] when a part of the
     /// object's key does not.
     pub fn new(document: &SourceDocument, captures: &Captures) -> Result<Self, MapError> {
-        let (columns, fields) = plan::columns(document, captures)?;
+        let (columns, fields) = plan::columns(document, Some(captures))?;
         let (steps, output) = Steps::plan(document)?;
+        let nested = output
+            .iter()
+            .map(|column| matches!(column.column_type, ColumnType::Nested(_)))
+            .collect();
+        let output = output.into_iter().flat_map(OutputColumn::expanded);
         let fields_out: Vec<_> =
-            output.iter().map(|column| arrow_field(&column.name, &column.column_type)).collect();
-        Ok(Self { columns, fields, steps, schema: Arc::new(Schema::new(fields_out)) })
+            output.map(|column| arrow_field(&column.name, &column.column_type)).collect();
+        Ok(Self { columns, fields, steps, nested, schema: Arc::new(Schema::new(fields_out)) })
     }
 
     /// What must be decoded, in the order in which [`Mapper::apply`] expects it.
@@ -99,8 +121,7 @@ impl Mapper {
         let kept = frame.rows.len();
         let frame = self.steps.run(frame)?;
         let written = distinct(&frame.rows);
-        let batch =
-            RecordBatch::try_new(self.schema(), frame.columns).map_err(MapError::arrow(""))?;
+        let batch = self.batch(frame.columns)?;
         Ok(Mapped {
             batch,
             source_rows: frame.rows,
@@ -108,6 +129,35 @@ impl Mapper {
             filtered: count(kept - written),
             rejected,
         })
+    }
+
+    /// The columns as a batch: of [`Mapper::schema`], but for columns that are
+    /// held as dictionaries.
+    fn batch(&self, columns: Vec<ArrayRef>) -> Result<RecordBatch, MapError> {
+        let mut expanded = Vec::with_capacity(self.schema.fields().len());
+        for (column, is_nested) in columns.into_iter().zip(&self.nested) {
+            if *is_nested {
+                expanded.extend(arrays_of_fields(&column).map_err(MapError::arrow(""))?);
+            } else {
+                expanded.push(column);
+            }
+        }
+        let columns = expanded;
+        let is_as_planned = self
+            .schema
+            .fields()
+            .iter()
+            .zip(&columns)
+            .all(|(field, column)| field.data_type() == column.data_type());
+        let schema = if is_as_planned {
+            self.schema()
+        } else {
+            let fields = self.schema.fields().iter().zip(&columns).map(|(field, column)| {
+                Field::new(field.name(), column.data_type().clone(), field.is_nullable())
+            });
+            Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        };
+        RecordBatch::try_new(schema, columns).map_err(MapError::arrow(""))
     }
 
     /// Casts every column that was decoded.
@@ -225,8 +275,25 @@ impl ColumnPlan {
     }
 }
 
+/// A list of structs as one list for each field.
+fn arrays_of_fields(rows: &ArrayRef) -> Result<Vec<ArrayRef>, ArrowError> {
+    let list = rows.as_list::<i32>();
+    let fields = list.values().as_struct();
+    let list_of = |(field, values): (&Arc<Field>, &ArrayRef)| {
+        let item = Field::new("item", field.data_type().clone(), field.is_nullable());
+        let array = ListArray::try_new(
+            Arc::new(item),
+            list.offsets().clone(),
+            Arc::clone(values),
+            list.nulls().cloned(),
+        )?;
+        Ok(Arc::new(array) as ArrayRef)
+    };
+    fields.fields().iter().zip(fields.columns()).map(list_of).collect()
+}
+
 /// One value in so many rows.
-fn repeated(one: &ArrayRef, rows: usize) -> Result<ArrayRef, arrow::error::ArrowError> {
+fn repeated(one: &ArrayRef, rows: usize) -> Result<ArrayRef, ArrowError> {
     take(one, &UInt32Array::from_value(0, rows), None)
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, StringArray};
+use arrow::array::{Array, ArrayRef, StringArray, new_null_array};
 use model::document::{Column, FromSpec, SourceDocument};
 use model::{Captures, ColumnType};
 
@@ -41,10 +41,11 @@ pub(crate) enum Origin {
     Same(ArrayRef),
 }
 
-/// The plan of every column of the document, and the fields they need.
+/// The plan of every column of the document, and the fields they need. Without
+/// captures, the columns that take a part of the key are not looked at.
 pub(crate) fn columns(
     document: &SourceDocument,
-    captures: &Captures,
+    captures: Option<&Captures>,
 ) -> Result<(Vec<ColumnPlan>, Vec<MappedField>), MapError> {
     let mut fields = Vec::new();
     let mut plans = Vec::with_capacity(document.columns.len());
@@ -71,9 +72,10 @@ pub(crate) fn columns(
             on_error: column.on_error,
         };
         let origin = match column.origin() {
-            FromSpec::Capture(name) => {
-                Origin::Same(capture(&name, captures, column, &target, &policy)?)
-            }
+            FromSpec::Capture(name) => Origin::Same(match captures {
+                Some(captures) => capture(&name, captures, column, &target, &policy)?,
+                None => new_null_array(&target.data_type, 1),
+            }),
             FromSpec::Constant(value) => {
                 let one =
                     literal(&target, &value).map_err(|words| problem(".from.constant", words))?;

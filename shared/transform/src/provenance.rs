@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array};
-use arrow::buffer::{Buffer, OffsetBuffer};
-use arrow::datatypes::{Field, Schema};
+use arrow::array::{
+    Array, ArrayRef, DictionaryArray, RecordBatch, StringArray, TimestampMillisecondArray,
+    UInt32Array, UInt64Array,
+};
+use arrow::datatypes::{Field, Schema, UInt32Type};
 use arrow::error::ArrowError;
 use model::ColumnType;
 use model::document::OutputColumn;
 
-use crate::{MapError, arrow_field};
+use crate::MapError;
 
 /// What is the same for all rows of one load of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +41,7 @@ impl Provenance {
     /// holds the ordinal of the source row of each row of the batch.
     ///
     /// # Errors
-    /// [`MapError::Arrow`] when there are not as many ordinals as rows, or the
-    /// object's name repeated for each row exceeds 2 GiB.
+    /// [`MapError::Arrow`] when there are not as many ordinals as rows.
     pub fn append(&self, batch: RecordBatch, source_rows: &[u64]) -> Result<RecordBatch, MapError> {
         self.try_append(&batch, source_rows).map_err(MapError::arrow("_object"))
     }
@@ -61,27 +62,23 @@ impl Provenance {
         ];
         let names = provenance_columns();
         let mut fields: Vec<Arc<Field>> = batch.schema().fields().iter().cloned().collect();
-        fields.extend(
-            names.iter().map(|column| Arc::new(arrow_field(&column.name, &column.column_type))),
-        );
+        fields.extend(names.iter().zip(&added).map(|(column, values)| {
+            Arc::new(Field::new(&column.name, values.data_type().clone(), false))
+        }));
         let columns = batch.columns().iter().cloned().chain(added).collect();
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
     }
 
-    /// The same text in every row, without touching row by row.
-    fn object_column(&self, rows: usize) -> Result<StringArray, ArrowError> {
-        let total = self.object.len().checked_mul(rows).and_then(|bytes| i32::try_from(bytes).ok());
-        if total.is_none() {
-            return Err(ArrowError::OffsetOverflowError(self.object.len()));
-        }
-        let offsets = OffsetBuffer::from_repeated_length(self.object.len(), rows);
-        StringArray::try_new(offsets, Buffer::from(self.object.repeat(rows).into_bytes()), None)
+    /// The same text in every row: a dictionary of one.
+    fn object_column(&self, rows: usize) -> Result<DictionaryArray<UInt32Type>, ArrowError> {
+        let name = StringArray::from_iter_values([&self.object]);
+        DictionaryArray::try_new(UInt32Array::from_value(0, rows), Arc::new(name))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, Int8Array};
+    use arrow::array::{ArrayAccessor, AsArray, Int8Array};
     use arrow::datatypes::{DataType, UInt64Type};
 
     use super::*;
@@ -94,10 +91,11 @@ mod tests {
         let provenance =
             Provenance { object: "s3://b/k@e".into(), config_version: 7, loaded_at_ms: 5 };
         let batch = provenance.append(batch, &[3, 9]).unwrap();
-        assert_eq!(batch.column(1).as_string::<i32>().value(1), "s3://b/k@e");
+        let object = batch.column(1).as_dictionary::<UInt32Type>().downcast_dict::<StringArray>();
+        assert_eq!(object.unwrap().value(1), "s3://b/k@e");
         assert_eq!(batch.column(2).as_primitive::<UInt64Type>().values(), &[3, 9]);
-        for (field, column) in batch.schema().fields()[1..].iter().zip(provenance_columns()) {
-            assert_eq!(**field, arrow_field(&column.name, &column.column_type));
+        for (field, column) in batch.schema().fields()[2..].iter().zip(&provenance_columns()[1..]) {
+            assert_eq!(**field, native::arrow_field(&column.name, &column.column_type));
         }
     }
 

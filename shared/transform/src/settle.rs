@@ -6,7 +6,7 @@ use arrow::compute::kernels::zip::zip;
 use arrow::error::ArrowError;
 use model::document::BadValue;
 
-use crate::cast::{Bad, Casted, Fault};
+use crate::cast::{Bad, Casted, Fault, plain};
 
 /// What a column says about NULL and bad values.
 #[derive(Debug, Clone)]
@@ -39,6 +39,8 @@ impl Policy {
         if bad.is_empty() && (null_is_fine || array.null_count() == 0) {
             return Ok(Settled { array, rejected: Vec::new(), failed: None });
         }
+        // NULL and values are put row by row, which a dictionary does not take.
+        let array = plain(&array)?;
         let mut settled = Settled { array, rejected: Vec::new(), failed: None };
         let (mut defaults, mut nulls) = (Vec::new(), Vec::new());
         if !null_is_fine {

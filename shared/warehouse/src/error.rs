@@ -111,14 +111,14 @@ pub enum WarehouseError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A batch could not be written as an Arrow stream.
+    /// A batch is not what the columns of its INSERT take.
     #[error("a batch for {table} cannot be encoded")]
     Encode {
         /// Database and name, quoted.
         table: String,
-        /// What Arrow says.
+        /// What is wrong with it.
         #[source]
-        source: arrow::error::ArrowError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// An INSERT was used on after one of its calls had failed or been dropped.
     #[error(

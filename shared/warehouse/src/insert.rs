@@ -1,4 +1,4 @@
-//! One INSERT: batches out as an Arrow stream, rows in the table all at once.
+//! One INSERT: batches out as Native blocks, rows in the table all at once.
 //!
 //! What makes it exactly-once, seen on 26.7 (`tests/exactly_once.rs`):
 //!
@@ -8,17 +8,16 @@
 //!   the last are still on their way.
 //! - A body that is cut anywhere, also between two batches, is refused: HTTP's
 //!   chunked coding has an end mark, and ours is sent by [`Insert::finish`] only.
-//!   The end mark of the Arrow stream would not do: ClickHouse takes a stream
-//!   without it as complete.
+//!   Native itself has none: a stream of blocks is complete behind any of them.
 //! - The token makes a repetition harmless, whatever became of the first try.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::ipc::writer::StreamWriter;
 use async_trait::async_trait;
 use bytes::Bytes;
 use clickhouse::insert_formatted::InsertFormatted;
+use native::BlockEncoder;
 
 use crate::cluster::Cluster;
 use crate::error::{Attempt, WarehouseError};
@@ -58,7 +57,6 @@ fn settings(spec: &InsertSpec) -> Vec<(&'static str, String)> {
         // NULL and absence are errors here: defaults are the document's business.
         flag("input_format_null_as_default", 0),
         flag("insert_null_as_default", 0),
-        flag("input_format_arrow_allow_missing_columns", 0),
         ("date_time_overflow_behavior", "throw".to_owned()),
         ("log_comment", format!("motherlode {}", spec.token)),
     ]
@@ -69,7 +67,9 @@ pub(crate) struct StreamInsert {
     cluster: Arc<Cluster>,
     node: Node,
     spec: InsertSpec,
-    encoder: StreamWriter<Vec<u8>>,
+    encoder: BlockEncoder,
+    /// Bytes of the block before: the next is about as large.
+    last_bytes: usize,
     request: InsertFormatted,
     /// False while a batch is on its way, and after one has failed: a call that
     /// was dropped in the middle must not be finished as if it had not been.
@@ -86,18 +86,16 @@ impl StreamInsert {
     ) -> Result<Self, WarehouseError> {
         let sql = schema::insert(&spec, columns)?;
         let request = node.insert(sql, &settings(&spec));
-        let encoder = StreamWriter::try_new(Vec::new(), &spec.schema)
-            .map_err(|error| encode(&spec, error))?;
-        Ok(Self { cluster, node, spec, encoder, request, intact: true })
+        let columns =
+            spec.columns.iter().map(|column| (column.name.clone(), column.column_type.clone()));
+        let encoder = BlockEncoder::new(columns);
+        Ok(Self { cluster, node, spec, encoder, last_bytes: 0, request, intact: true })
     }
 
-    /// Sends what the encoder holds. When the server has closed the body, the
-    /// error is its answer, not the broken connection.
-    async fn flush(&mut self) -> Result<(), WarehouseError> {
-        let length = self.encoder.get_ref().len();
-        // The next batch is about as large.
-        let encoded = std::mem::replace(self.encoder.get_mut(), Vec::with_capacity(length));
-        match self.request.send(Bytes::from(encoded)).await {
+    /// Sends a block. When the server has closed the body, the error is its
+    /// answer, not the broken connection.
+    async fn send(&mut self, block: Vec<u8>) -> Result<(), WarehouseError> {
+        match self.request.send(Bytes::from(block)).await {
             Ok(()) => Ok(()),
             Err(error) => Err(failure(&self.cluster, &self.node, &self.spec, error).await),
         }
@@ -116,16 +114,19 @@ impl StreamInsert {
 impl Insert for StreamInsert {
     async fn write(&mut self, batch: &RecordBatch) -> Result<(), WarehouseError> {
         self.begin_step()?;
-        self.encoder.write(batch).map_err(|error| encode(&self.spec, error))?;
-        self.flush().await?;
+        let mut block = Vec::with_capacity(self.last_bytes + self.last_bytes / 8);
+        self.encoder.encode(batch, &mut block).map_err(|source| WarehouseError::Encode {
+            table: table(&self.spec).to_string(),
+            source: source.into(),
+        })?;
+        self.last_bytes = block.len();
+        self.send(block).await?;
         self.intact = true;
         Ok(())
     }
 
     async fn finish(mut self: Box<Self>) -> Result<(), WarehouseError> {
         self.begin_step()?;
-        self.encoder.finish().map_err(|error| encode(&self.spec, error))?;
-        self.flush().await?;
         let Self { cluster, node, spec, request, .. } = *self;
         match request.end().await {
             Ok(()) => {
@@ -154,11 +155,9 @@ async fn failure(
 }
 
 fn attempt(node: &Node, spec: &InsertSpec) -> Attempt {
-    let table = Qualified { database: &spec.database, name: &spec.table };
-    node.attempt(format!("insert into {table}"))
+    node.attempt(format!("insert into {}", table(spec)))
 }
 
-fn encode(spec: &InsertSpec, source: arrow::error::ArrowError) -> WarehouseError {
-    let table = Qualified { database: &spec.database, name: &spec.table }.to_string();
-    WarehouseError::Encode { table, source }
+fn table(spec: &InsertSpec) -> Qualified<'_> {
+    Qualified { database: &spec.database, name: &spec.table }
 }

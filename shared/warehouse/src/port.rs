@@ -1,7 +1,6 @@
 //! The port: what the rest of Motherlode knows about where rows land.
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use model::Token;
 use model::document::{Create, OutputColumn, SourceDocument};
@@ -128,14 +127,13 @@ impl TableSpec {
 
     /// The INSERT of a chunk into this table.
     #[must_use]
-    pub fn insert(&self, token: Token, schema: SchemaRef) -> InsertSpec {
+    pub fn insert(&self, token: Token) -> InsertSpec {
         InsertSpec {
             database: self.database.clone(),
             table: self.name.clone(),
             columns: self.columns.clone(),
             select: self.select.clone(),
             token,
-            schema,
         }
     }
 }
@@ -147,12 +145,11 @@ pub struct InsertSpec {
     pub database: String,
     /// Name of the table.
     pub table: String,
-    /// The columns of the stream.
+    /// The columns of the stream: those of every batch, in this order, held as
+    /// [`native::arrow_type`] says.
     pub columns: Vec<OutputColumn>,
     /// SQL between the stream and the table.
     pub select: Option<Select>,
     /// The token that makes a repetition harmless.
     pub token: Token,
-    /// The Arrow schema of the batches; its fields are `columns`, by name.
-    pub schema: SchemaRef,
 }

@@ -63,7 +63,10 @@ pub(crate) async fn prepare(node: &Node, table: &TableSpec) -> Result<Prepared, 
 async fn inserted(node: &Node, table: &TableSpec) -> Result<Vec<ServerColumn>, WarehouseError> {
     match &table.select {
         None => Ok(schema::server_columns(&table.columns)),
-        Some(select) => describe(node, &table.columns, select, &qualified(table)).await,
+        Some(select) => {
+            check_row_by_row(node, &table.columns, select, &qualified(table)).await?;
+            describe(node, &table.columns, select, &qualified(table)).await
+        }
     }
 }
 
@@ -88,6 +91,34 @@ async fn describe(
     let what = format!("describing the select of {table}");
     let rows = node.rows(&what, &sql, &[]).await?;
     rows.iter().map(|row| column(node, &what, row)).collect()
+}
+
+/// Refuses SQL that does not give exactly one row for each row of the stream.
+async fn check_row_by_row(
+    node: &Node,
+    columns: &[OutputColumn],
+    select: &Select,
+    table: &Qualified<'_>,
+) -> Result<(), WarehouseError> {
+    let sql = schema::explain_select(columns, select)?;
+    let what = format!("explaining the select of {table}");
+    let rows = node.rows(&what, &sql, &[]).await?;
+    let plan: String =
+        rows.iter().map(|row| text(node, &what, row, "explain")).collect::<Result<_, _>>()?;
+    let plan = serde_json::from_str(&plan).map_err(|error| WarehouseError::Answer {
+        attempt: node.attempt(&what),
+        reason: format!("the plan is no JSON: {error}"),
+    })?;
+    match schema::not_row_by_row(&plan) {
+        None => Ok(()),
+        Some(step) => Err(WarehouseError::Fragment {
+            field: "select",
+            problem: format!(
+                "it must give one row for each row, from that row alone, and it needs the step `{step}`; \
+                 filter and explode in `transform`, aggregate in a materialized view"
+            ),
+        }),
+    }
 }
 
 async fn existing(node: &Node, table: &TableSpec) -> Result<Option<Existing>, WarehouseError> {

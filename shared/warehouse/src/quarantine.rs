@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BinaryArray, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array,
 };
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use model::document::{Create, OutputColumn};
 use model::{ColumnType, ObjectId, RejectedRow, Token};
 
@@ -75,24 +75,14 @@ fn columns() -> Vec<OutputColumn> {
     .to_vec()
 }
 
-/// The Arrow schema of the batches that [`batches`] makes.
-#[must_use]
-pub fn schema() -> SchemaRef {
-    let fields: Vec<_> = columns()
-        .into_iter()
-        .map(|column| {
-            let data_type = match (column.name.as_str(), &column.column_type) {
-                ("raw", _) => DataType::Binary,
-                (_, ColumnType::UInt(64)) => DataType::UInt64,
-                (_, ColumnType::DateTime64(..)) => {
-                    DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
-                }
-                _ => DataType::Utf8,
-            };
-            Field::new(column.name, data_type, false)
-        })
-        .collect();
-    Arc::new(Schema::new(fields))
+/// The Arrow schema of the batches: as [`native::arrow_type`] says, but for the
+/// raw bytes, which need not be text.
+fn schema() -> SchemaRef {
+    let field = |column: OutputColumn| match column.name.as_str() {
+        "raw" => Field::new("raw", DataType::Binary, false),
+        name => native::arrow_field(name, &column.column_type),
+    };
+    Arc::new(Schema::new(columns().into_iter().map(field).collect::<Vec<_>>()))
 }
 
 /// The rows as batches of one INSERT, cut the same way every time.

@@ -83,15 +83,48 @@ pub(crate) fn describe_select(
     Ok(format!("DESCRIBE TABLE (SELECT {} FROM {source})", selected(select)?))
 }
 
+/// How the server would run the SQL over the stream, as JSON.
+pub(crate) fn explain_select(
+    columns: &[OutputColumn],
+    select: &Select,
+) -> Result<String, WarehouseError> {
+    let source = format!("null({})", structure(columns));
+    Ok(format!("EXPLAIN PLAN json = 1, actions = 1 SELECT {} FROM {source}", selected(select)?))
+}
+
+/// What in a plan would make more or fewer rows than come in, or would make one
+/// row depend on others: then a replay of the chunk could not be told from
+/// another one, and the accounting would not close.
+pub(crate) fn not_row_by_row(plan: &serde_json::Value) -> Option<String> {
+    let mut node = &plan[0]["Plan"];
+    loop {
+        let name = node["Node Type"].as_str().unwrap_or("a plan without steps");
+        match name {
+            "Expression" => {
+                let actions = node["Expression"]["Actions"].as_array();
+                let joins = |action: &serde_json::Value| action["Node Type"] == "ARRAY_JOIN";
+                if actions.is_some_and(|actions| actions.iter().any(joins)) {
+                    return Some("arrayJoin".to_owned());
+                }
+            }
+            // The first child is the query, the others are the sets of its `IN`.
+            "CreatingSets" | "DelayedCreatingSets" => {}
+            read if read.starts_with("Read") => return None,
+            other => return Some(other.to_owned()),
+        }
+        node = &node["Plans"][0];
+    }
+}
+
 /// The INSERT of a stream. `columns` are the table's, in the order of the
 /// stream or of the SQL over it.
 pub(crate) fn insert(spec: &InsertSpec, columns: &[String]) -> Result<String, WarehouseError> {
     let table = Qualified { database: &spec.database, name: &spec.table };
     let columns = idents(columns.iter().map(String::as_str));
     Ok(match &spec.select {
-        None => format!("INSERT INTO {table} ({columns}) FORMAT ArrowStream"),
+        None => format!("INSERT INTO {table} ({columns}) FORMAT Native"),
         Some(select) => format!(
-            "INSERT INTO {table} ({columns}) SELECT {} FROM input({}) FORMAT ArrowStream",
+            "INSERT INTO {table} ({columns}) SELECT {} FROM input({}) FORMAT Native",
             selected(select)?,
             structure(&spec.columns)
         ),
@@ -201,14 +234,18 @@ fn fits(written: &str, there: &str) -> bool {
 
 fn holds(written: &ColumnType, there: &ColumnType) -> bool {
     use ColumnType::{
-        Array, Date, Date32, DateTime, DateTime64, Decimal, Enum, FixedString, Float, Int, Map,
-        String, Tuple, UInt,
+        Array, BFloat16, Date, Date32, DateTime, DateTime64, Decimal, Enum, FixedString, Float,
+        Int, Map, String, Time, Time64, Tuple, UInt,
     };
     match (written, there) {
-        (Int(from), Int(to)) | (UInt(from), UInt(to)) | (Float(from), Float(to)) => from <= to,
+        (Int(from), Int(to)) | (UInt(from), UInt(to)) => from <= to,
+        (Float(from), Float(to)) => from <= to,
         (UInt(from), Int(to)) => from < to,
         // Whole numbers up to 2^24 and 2^53 are exact in a float.
-        (Int(from) | UInt(from), Float(to)) => from * 2 <= *to,
+        (Int(from) | UInt(from), Float(to)) => from * 2 <= u16::from(*to),
+        (BFloat16, Float(_)) => true,
+        (Time, Time | Time64(_)) => true,
+        (Time64(from), Time64(to)) => from <= to,
         (Decimal(precision, scale), Decimal(to_precision, to_scale)) => {
             scale <= to_scale && precision - scale <= to_precision - to_scale
         }
@@ -307,6 +344,20 @@ mod tests {
         #[case] expected: bool,
     ) {
         assert_eq!(fits(written, there), expected);
+    }
+
+    #[rstest]
+    #[case(r#"[{"Plan":{"Node Type":"Expression","Expression":{"Actions":[{"Node Type":"FUNCTION"}]},"Plans":[{"Node Type":"ReadFromStorage"}]}}]"#, None)]
+    #[case(r#"[{"Plan":{"Node Type":"CreatingSets","Plans":[{"Node Type":"ReadNothing"},{"Node Type":"Limit"}]}}]"#, None)]
+    #[case(r#"[{"Plan":{"Node Type":"Expression","Expression":{"Actions":[{"Node Type":"ARRAY_JOIN"}]}}}]"#, Some("arrayJoin"))]
+    #[case(
+        r#"[{"Plan":{"Node Type":"Expression","Plans":[{"Node Type":"Aggregating"}]}}]"#,
+        Some("Aggregating")
+    )]
+    #[case("[]", Some("a plan without steps"))]
+    fn a_plan_must_go_row_by_row(#[case] plan: &str, #[case] expected: Option<&str>) {
+        let plan = serde_json::from_str(plan).expect("JSON");
+        assert_eq!(not_row_by_row(&plan).as_deref(), expected);
     }
 
     #[test]

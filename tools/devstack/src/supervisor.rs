@@ -21,7 +21,7 @@ use crate::error::{Error, Result, chain};
 use crate::function::Function;
 use crate::lock::Lock;
 use crate::moto::Moto;
-use crate::options::Options;
+use crate::options::{FunctionOptions, Options};
 use crate::sqs_source::SqsSource;
 use crate::state::{AwsState, FunctionState, Phase, StackState};
 use crate::{control, http, resources, setup};
@@ -200,7 +200,7 @@ async fn start(
         .functions
         .iter()
         .map(|function| {
-            let env = environment(&state, &function.name);
+            let env = environment(&state, function);
             Arc::new(Function::new(function, &options.region, &launcher, &logs, env))
         })
         .collect();
@@ -209,10 +209,14 @@ async fn start(
 }
 
 /// The stack's variables and the function's own queue.
-fn environment(state: &StackState, function: &str) -> BTreeMap<String, String> {
+fn environment(state: &StackState, function: &FunctionOptions) -> BTreeMap<String, String> {
     let mut env = state.environment();
-    if let Some(url) = state.function(function).and_then(|function| function.queue_url.clone()) {
+    let known = state.function(&function.name);
+    if let (Some(url), Some(queue)) =
+        (known.and_then(|known| known.queue_url.clone()), &function.queue)
+    {
         env.insert("MOTHERLODE_QUEUE_URL".into(), url);
+        env.insert("MOTHERLODE_MAX_RECEIVES".into(), queue.max_receive_count.to_string());
     }
     env
 }

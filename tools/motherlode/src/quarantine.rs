@@ -144,8 +144,10 @@ async fn show(args: &ShowArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
             None => lines.push_str(&format!(" (no UTF-8; in hexadecimal):\n{hex}\n")),
         }
         lines.push_str(&format!(
-            "\nto mend it: correct the file and load it again, or change the document \
-             (`motherlode sources show {} --yaml`), put it, and load the object again",
+            "\nto mend it: load a new file that holds the corrected row alone. The rows of this file that \
+             were good are in the table already, so that loading it again under another name, or \
+             corrected as a whole, would write them twice. `motherlode sources show {} --yaml` is the \
+             document that refused the row",
             args.source
         ));
         lines

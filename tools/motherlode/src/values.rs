@@ -4,9 +4,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type,
-    Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Decimal256Type,
+    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use chrono::{DateTime, SecondsFormat};
 use model::ColumnType;
@@ -27,6 +29,16 @@ pub fn json_of(array: &dyn Array, row: usize, column_type: &ColumnType) -> Value
         (DataType::UInt32, ColumnType::Ipv4) => {
             json!(Ipv4Addr::from_bits(at::<UInt32Type>(array, row)).to_string())
         }
+        (DataType::Dictionary(..), _) => {
+            let dictionary = array.as_any_dictionary();
+            json_of(dictionary.values(), dictionary.normalized_keys()[row], column_type)
+        }
+        (DataType::Int8, ColumnType::Enum(_, values)) => {
+            enumerated(i64::from(at::<Int8Type>(array, row)), values)
+        }
+        (DataType::Int16, ColumnType::Enum(_, values)) => {
+            enumerated(i64::from(at::<Int16Type>(array, row)), values)
+        }
         (DataType::Int8, _) => json!(at::<Int8Type>(array, row)),
         (DataType::Int16, _) => json!(at::<Int16Type>(array, row)),
         (DataType::Int32, _) => json!(at::<Int32Type>(array, row)),
@@ -40,11 +52,20 @@ pub fn json_of(array: &dyn Array, row: usize, column_type: &ColumnType) -> Value
         (DataType::Decimal128(..), _) => {
             json!(array.as_primitive::<Decimal128Type>().value_as_string(row))
         }
+        (DataType::Decimal256(..), _) => {
+            json!(array.as_primitive::<Decimal256Type>().value_as_string(row))
+        }
+        (DataType::Duration(unit), _) => duration(array, row, *unit),
         (DataType::Date32, _) => date(at::<Date32Type>(array, row)),
         (DataType::Timestamp(unit, _), _) => time(array, row, *unit),
         (DataType::List(_), ColumnType::Array(element)) => {
             let list = array.as_list::<i32>().value(row);
             (0..list.len()).map(|i| json_of(&list, i, element)).collect()
+        }
+        (DataType::List(_), ColumnType::Nested(fields)) => {
+            let list = array.as_list::<i32>().value(row);
+            let tuple = ColumnType::Tuple(fields.clone());
+            (0..list.len()).map(|i| json_of(&list, i, &tuple)).collect()
         }
         (DataType::Struct(_), ColumnType::Tuple(fields)) => {
             let inner = array.as_struct();
@@ -90,9 +111,37 @@ fn float(value: f64) -> Value {
 fn bytes(bytes: &[u8], column_type: &ColumnType) -> Value {
     match (column_type, <[u8; 16]>::try_from(bytes)) {
         (ColumnType::Uuid, Ok(bytes)) => json!(uuid::Uuid::from_bytes(bytes).to_string()),
+        (ColumnType::Int(128), Ok(bytes)) => json!(i128::from_le_bytes(bytes).to_string()),
+        (ColumnType::UInt(128), Ok(bytes)) => json!(u128::from_le_bytes(bytes).to_string()),
+        (ColumnType::Int(_) | ColumnType::UInt(_), _) => hexadecimal(bytes),
         (ColumnType::Ipv6, Ok(bytes)) => json!(Ipv6Addr::from(bytes).to_string()),
         _ => json!(String::from_utf8_lossy(bytes).trim_end_matches('\0')),
     }
+}
+
+/// Integers of 256 bits, which nothing here can write in decimal digits.
+fn hexadecimal(bytes: &[u8]) -> Value {
+    let digits: String = bytes.iter().rev().map(|byte| format!("{byte:02x}")).collect();
+    json!(format!("0x{digits}"))
+}
+
+fn enumerated(number: i64, values: &[(String, i16)]) -> Value {
+    let name = values.iter().find(|(_, value)| i64::from(*value) == number);
+    name.map_or_else(|| json!(number), |(name, _)| json!(name))
+}
+
+/// Hours, minutes and seconds, with the digits that the unit has.
+fn duration(array: &dyn Array, row: usize, unit: TimeUnit) -> Value {
+    let (ticks, per_second, digits) = match unit {
+        TimeUnit::Second => (at::<DurationSecondType>(array, row), 1, 0),
+        TimeUnit::Millisecond => (at::<DurationMillisecondType>(array, row), 1_000, 3),
+        TimeUnit::Microsecond => (at::<DurationMicrosecondType>(array, row), 1_000_000, 6),
+        TimeUnit::Nanosecond => (at::<DurationNanosecondType>(array, row), 1_000_000_000, 9),
+    };
+    let sign = if ticks < 0 { "-" } else { "" };
+    let (whole, rest) = (ticks.unsigned_abs() / per_second, ticks.unsigned_abs() % per_second);
+    let clock = format!("{sign}{:02}:{:02}:{:02}", whole / 3_600, whole / 60 % 60, whole % 60);
+    json!(if digits == 0 { clock } else { format!("{clock}.{rest:0digits$}") })
 }
 
 fn date(days: i32) -> Value {

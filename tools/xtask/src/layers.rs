@@ -12,7 +12,7 @@ use serde_json::Value;
 /// The crates of each layer; a crate may depend on lower layers only.
 const LAYERS: &[(&str, &[&str])] = &[
     ("the vocabulary", &["model"]),
-    ("the foundations", &["dynamo", "runtime"]),
+    ("the foundations", &["dynamo", "native", "runtime"]),
     ("the stages", &["objects", "decode", "transform", "warehouse", "ledger", "catalog"]),
     ("the join", &["ingest"]),
     ("the functions", &["mother"]),

@@ -75,6 +75,13 @@ async fn too_many_bad_rows_fail_the_object_and_nothing_lands() {
 #[rstest]
 #[case("bad-gzip", "{ csv: {} }", "x.csv.gz", truncated(), "cut off")]
 #[case("bad-bomb", "{ json: { layout: lines } }", "x.jsonl.gz", bomb(), "longer than")]
+#[case(
+    "bad-ratio",
+    "{ json: { layout: lines } }",
+    "x.jsonl.zst",
+    repetition(),
+    "decompression bomb"
+)]
 #[case("bad-extension", "{ csv: {} }", "x.csv", files::parquet(10), "Parquet")]
 #[case("bad-parquet", "parquet", "x.parquet", files::csv(10), "Parquet")]
 #[case("bad-array", "{ json: { layout: array } }", "x.json", b"[{\"id\":1},{\"id\":2".to_vec(), "end")]
@@ -132,7 +139,8 @@ async fn a_missing_table_that_nobody_may_create_waits_in_the_dead_letters() {
     let landed = lake.land("bad-table", "bad-table/x.csv", files::csv(3)).await.unwrap();
     lake.dead_letter(&encoded("bad-table/x.csv")).await.unwrap();
     let record = lake.ingest.ledger.get(&landed.source, &landed.id).await.unwrap().unwrap();
-    assert_eq!((record.state, record.next_row), (State::Paused, 0));
+    assert_eq!((record.state, record.next_row), (State::Failed, 0));
+    assert!(record.reason.unwrap().contains("it is missing; create it"));
     lake.query(
         "ingestion",
         "CREATE TABLE e2e.bad_table (id UInt32, name Nullable(String), amount Float64, _object String, _row UInt64, \
@@ -142,7 +150,7 @@ async fn a_missing_table_that_nobody_may_create_waits_in_the_dead_letters() {
     .await
     .unwrap();
     lake.send(r#"{"bucket":"landing","key":"bad-table/x.csv"}"#).await.unwrap();
-    lake.done(&landed).await.unwrap();
+    lake.replayed(&landed).await.unwrap();
     assert_eq!(count(&lake, "bad_table").await, "3");
 }
 
@@ -181,6 +189,62 @@ async fn one_bad_object_never_fails_its_neighbours() {
     assert_eq!(count(&lake, "bad_one").await, "800");
 }
 
+/// An object fails after a chunk has landed, and its document is mended: the
+/// rest goes on only where it belongs with what is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mended_document_goes_on_where_the_old_one_stopped_or_not_at_all() {
+    let lake = shared().await;
+    let first = document("bad-mended", "{ csv: {} }", "write: { rows_per_chunk: 1000 }");
+    let text: String = std::iter::once("id,name,amount\n".to_owned())
+        .chain((0..3_000).map(|id| match id {
+            2_500 => "2500,x,much\n".to_owned(),
+            id => format!("{id},x,1\n"),
+        }))
+        .collect();
+    let elsewhere = first.replace("name: bad_mended", "name: bad_mended_elsewhere");
+    let tolerant = format!("{first}errors: {{ max_bad_rows: 1, max_bad_share: 1 }}\n");
+    assert_ne!(first, elsewhere);
+    lake.register(&format!("{first}errors: {{ max_bad_rows: 0 }}\n")).await.unwrap();
+    let landed = lake.land("bad-mended", "bad-mended/x.csv", text).await.unwrap();
+    let record = lake.settled(&landed).await.unwrap();
+    assert_eq!(
+        (record.state, record.next_row, record.written_version),
+        (State::Failed, 2_000, Some(1))
+    );
+
+    let again = async || {
+        lake.ingest.catalog.recheck().await.unwrap();
+        let notice = ingest::Notice {
+            bucket: landed.id.bucket.clone(),
+            key: landed.id.key.clone(),
+            source: None,
+            retry_failed: true,
+            is_last: false,
+        };
+        lake.ingest.load(&notice, runtime::Deadline::none()).await
+    };
+    lake.register(&elsewhere).await.unwrap();
+    let error = again().await.unwrap_err().chain();
+    for words in ["2000 of its rows", "e2e.bad_mended", "version 1", "changed `table`"] {
+        assert!(error.contains(words), "{error}");
+    }
+    lake.register(&tolerant).await.unwrap();
+    again().await.unwrap();
+    let record = lake.done(&landed).await.unwrap();
+    assert_eq!(
+        (record.counts.rows_read, record.counts.rows_written, record.counts.rows_quarantined),
+        (3_000, 2_999, 1)
+    );
+    assert_eq!(
+        lake.scalar(
+            "SELECT concat(toString(count()), ' ', toString(uniqExact(_row))) FROM e2e.bad_mended"
+        )
+        .await
+        .unwrap(),
+        "2999 2999"
+    );
+}
+
 /// A key as the AWS stand-in spells it in a notification.
 fn encoded(key: &str) -> String {
     key.replace('/', "%2F")
@@ -192,6 +256,11 @@ fn truncated() -> Vec<u8> {
 }
 
 /// A gigabyte of one row in a few megabytes.
+/// 64 MiB of blank lines in some kilobytes: more than any gzip could hold.
+fn repetition() -> Vec<u8> {
+    files::zstd(&b"\n".repeat(64 << 20))
+}
+
 fn bomb() -> Vec<u8> {
     let megabyte = vec![b'x'; 1 << 20];
     let member = files::gzip(&megabyte);

@@ -31,7 +31,7 @@ async fn a_wrong_password_and_an_absent_cluster_lose_nothing() {
     let refused = lake.land("cls-fault", "cls-fault/refused.csv", files::csv(10)).await.unwrap();
     lake.dead_letter("refused.csv").await.unwrap();
     let record = lake.ingest.ledger.get(&refused.source, &refused.id).await.unwrap().unwrap();
-    assert_eq!((record.state, record.next_row), (ledger::State::Paused, 0));
+    assert_eq!((record.state, record.next_row), (ledger::State::Failed, 0));
     let reason = record.reason.unwrap();
     assert!(reason.contains("516") || reason.to_lowercase().contains("authentication"), "{reason}");
 
@@ -55,6 +55,6 @@ async fn a_wrong_password_and_an_absent_cluster_lose_nothing() {
     assert_eq!(lake.scalar(counts).await.unwrap(), "20 2");
     // A message in the dead letters is replayed once its cause is mended.
     lake.send(r#"{"bucket":"landing","key":"cls-fault/refused.csv"}"#).await.unwrap();
-    lake.done(&refused).await.unwrap();
+    lake.replayed(&refused).await.unwrap();
     assert_eq!(lake.scalar(counts).await.unwrap(), "30 3");
 }

@@ -49,7 +49,13 @@ pub(crate) fn open(
         Some(options.names.clone())
     };
     let columns = match names {
-        Some(names) => Columns::find(&names, &request.fields, request.drift, &request.name)?,
+        Some(names) => {
+            let columns = Columns::find(&names, &request.fields, request.drift, &request.name)?;
+            if !request.fields.is_empty() && columns.of_field.iter().all(Option::is_none) {
+                return Err(request.nothing_in_common(names.iter().map(String::as_str)));
+            }
+            columns
+        }
         // An empty object has no rows, so nothing is missing in them.
         None => Columns { of_field: vec![None; request.fields.len()], width: 0, verdict: None },
     };

@@ -65,10 +65,20 @@ fn paths_reach_values(#[case] origin: &str, #[case] expected: &[Option<i32>]) {
 #[case("point.y")]
 #[case("list.x")]
 fn what_is_missing_is_null(#[case] origin: &str) {
-    let (batch, request) = (nested(), request(&[origin], Drift::default()));
+    let (batch, request) = (nested(), request(&[origin, "map"], Drift::default()));
     let fields = Fields::find(&batch.schema(), &request).unwrap();
     let out = fields.extract(&batch, &request).unwrap();
     assert_eq!((out.num_rows(), out.column(0).logical_null_count()), (3, 3));
+}
+
+#[test]
+fn an_object_with_none_of_the_columns_is_another_object() {
+    let (batch, request) = (nested(), request(&["ID", "point.y"], Drift::default()));
+    let error = Fields::find(&batch.schema(), &request).unwrap_err().to_string();
+    assert!(
+        error.contains("`id`, `point`, `list`, `map`") && error.contains("`ID`, `point.y`"),
+        "{error}"
+    );
 }
 
 #[rstest]

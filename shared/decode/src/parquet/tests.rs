@@ -273,7 +273,7 @@ fn a_file_without_rows_gives_no_batch(#[case] groups: usize) {
 fn fields_that_are_missing_are_null_and_rows_still_count() {
     let found = read(
         write(&sample(1_500), groups_of(400)),
-        request(Format::Parquet, &["gone", "place.gone"]),
+        request(Format::Parquet, &["gone", "place.gone", "id"]),
     )
     .unwrap();
     assert_eq!(found.iter().map(|batch| batch.batch.num_rows()).sum::<usize>(), 1_500);

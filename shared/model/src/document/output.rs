@@ -14,6 +14,21 @@ pub struct OutputColumn {
     pub column_type: ColumnType,
 }
 
+impl OutputColumn {
+    /// The columns of the table: `Nested` is one array for each of its fields,
+    /// named `column.field`.
+    #[must_use]
+    pub fn expanded(self) -> Vec<Self> {
+        let ColumnType::Nested(fields) = self.column_type else { return vec![self] };
+        let name = self.name;
+        let array = |(field, inner): (String, ColumnType)| Self {
+            name: format!("{name}.{field}"),
+            column_type: ColumnType::Array(Box::new(inner)),
+        };
+        fields.into_iter().map(array).collect()
+    }
+}
+
 impl SourceDocument {
     /// The typed columns of the document before any step. Types that do not
     /// parse are left out; validation names them.
@@ -40,7 +55,27 @@ impl SourceDocument {
                 columns = next;
             }
         }
-        columns
+        columns.into_iter().flat_map(OutputColumn::expanded).collect()
+    }
+
+    /// What of this document keeps it from going on with an object of which
+    /// `before` has written a part: the field whose change would count the rows
+    /// differently, make other rows of them, or put them elsewhere.
+    #[must_use]
+    pub fn breaks_continuation_of(&self, before: &Self) -> Option<&'static str> {
+        let same_table = self.table.database == before.table.database
+            && self.table.name == before.table.name
+            && self.table.provenance == before.table.provenance;
+        [
+            ("format", self.format == before.format),
+            ("compression", self.compression == before.compression),
+            ("table", same_table),
+            ("transform", self.transform == before.transform),
+            ("select", self.select == before.select),
+            ("write.clusters", self.write.clusters == before.write.clusters),
+        ]
+        .into_iter()
+        .find_map(|(field, is_same)| (!is_same).then_some(field))
     }
 
     /// Problems of the steps, each with its path.

@@ -208,6 +208,15 @@ impl SourceDocument {
                 );
             }
         }
+        if self.table.database == PLATFORM_DATABASE {
+            found.add(
+                "table.database",
+                format!("`{PLATFORM_DATABASE}` belongs to the platform; choose another name"),
+            );
+        }
+        if let Some(problem) = engine_problem(&self.table.engine) {
+            found.add("table.engine", problem);
+        }
         if self.table.deduplication_window == 0 {
             found.add(
                 "table.deduplication_window",
@@ -241,6 +250,22 @@ impl SourceDocument {
             found.add("errors.retries", "must be at most 20");
         }
     }
+}
+
+/// Database of the quarantine and of what else the platform keeps.
+const PLATFORM_DATABASE: &str = "motherlode";
+
+/// Why an engine is none that a table of ours can have.
+fn engine_problem(engine: &str) -> Option<String> {
+    let (name, rest) = engine.split_at(engine.find('(').unwrap_or(engine.len()));
+    if !name.trim().ends_with("MergeTree") || !name.trim().chars().all(char::is_alphanumeric) {
+        return Some(format!(
+            "`{engine}` remembers no tokens, so that a repeated chunk would be there twice; use an engine of the MergeTree family"
+        ));
+    }
+    (!rest.is_empty() && !rest.trim_end().ends_with(')')).then(|| {
+        format!("`{engine}` goes on behind the engine's parameters; ORDER BY, PARTITION BY and TTL have fields of their own")
+    })
 }
 
 fn check_csv(csv: &Csv, found: &mut Found) {

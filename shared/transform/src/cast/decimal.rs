@@ -171,7 +171,7 @@ fn short_decimal(bytes: &[u8], scale: i8) -> Option<i128> {
 }
 
 /// An exponent; one beyond any use is cut to a size that still overflows.
-fn parse_exponent(bytes: &[u8]) -> Result<i64, Fault> {
+pub(super) fn parse_exponent(bytes: &[u8]) -> Result<i64, Fault> {
     let (negative, digits) = match bytes {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),

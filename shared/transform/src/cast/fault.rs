@@ -138,6 +138,9 @@ fn hint(column_type: &ColumnType) -> &'static str {
             "; a JSON object with the fields' names, or an array with as many elements, is"
         }
         ColumnType::Map(..) => "; a JSON object is",
+        ColumnType::Nested(_) => "; a list of objects, or the text of a JSON array of them, is",
+        ColumnType::Json => "; a JSON object in which no path stands twice is",
+        ColumnType::Time | ColumnType::Time64(_) => "; 12:30:00, -1:00:00.5 and seconds are",
         _ => "",
     }
 }
@@ -148,17 +151,20 @@ fn range(column_type: &ColumnType) -> Cow<'static, str> {
         ColumnType::Int(8) => " (-128 to 127)",
         ColumnType::Int(16) => " (-32768 to 32767)",
         ColumnType::Int(32) => " (-2147483648 to 2147483647)",
-        ColumnType::Int(_) => " (-9223372036854775808 to 9223372036854775807)",
+        ColumnType::Int(64) => " (-9223372036854775808 to 9223372036854775807)",
+        ColumnType::Int(bits) => return Cow::Owned(format!(" (-2^{0} to 2^{0}-1)", bits - 1)),
         ColumnType::UInt(8) => " (0 to 255)",
         ColumnType::UInt(16) => " (0 to 65535)",
         ColumnType::UInt(32) | ColumnType::Ipv4 => " (0 to 4294967295)",
-        ColumnType::UInt(_) => " (0 to 18446744073709551615)",
+        ColumnType::UInt(64) => " (0 to 18446744073709551615)",
+        ColumnType::UInt(bits) => return Cow::Owned(format!(" (0 to 2^{bits}-1)")),
         ColumnType::Decimal(precision, scale) => {
             return Cow::Owned(format!(" ({} digits before the point)", precision - scale));
         }
         ColumnType::Date => " (1970-01-01 to 2149-06-06)",
         ColumnType::Date32 => " (1900-01-01 to 2299-12-31)",
         ColumnType::DateTime(_) => " (1970-01-01 00:00:00 to 2106-02-07 06:28:15 UTC)",
+        ColumnType::Time | ColumnType::Time64(_) => " (-999:59:59 to 999:59:59)",
         ColumnType::DateTime64(9, _) => " (1900-01-01 to 2262-04-11 UTC)",
         ColumnType::DateTime64(..) => " (1900-01-01 to 2299-12-31 UTC)",
         _ => "",

@@ -7,7 +7,9 @@
 
 mod complete;
 mod decimal;
+mod duration;
 mod fault;
+mod json_object;
 mod json_split;
 mod json_text;
 mod nested;
@@ -18,11 +20,12 @@ mod time_native;
 mod time_rules;
 mod time_text;
 mod times;
+mod wide;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
     DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
     UInt16Type, UInt32Type, UInt64Type,
@@ -30,8 +33,9 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 use model::ColumnType;
 
-use crate::arrow_type::{arrow_type, unit_of};
 pub(crate) use fault::{Fault, shown, value_text};
+use native::{arrow_type, unit_of};
+pub(crate) use plain::plain;
 pub(crate) use time_rules::TimeRules;
 use times::TimeShape;
 
@@ -66,15 +70,21 @@ pub(crate) struct Target {
 #[derive(Debug, Clone)]
 enum Kind {
     Bool,
-    Int(u8),
-    UInt(u8),
+    Int(u16),
+    UInt(u16),
+    /// Beyond 64 bits.
+    WideInt(wide::Width),
     Float(u8),
     Decimal(u8, i8),
+    /// Beyond 38 digits.
+    WideDecimal(u8, i8),
     Text,
+    Json,
     Fixed(i32),
     Uuid,
     Time(TimeShape, Arc<TimeRules>),
-    Enum(Arc<EnumNames>),
+    Duration(u8),
+    Enum(u8, Arc<EnumNames>),
     Ipv4,
     Ipv6,
     List(Box<Target>),
@@ -85,8 +95,7 @@ enum Kind {
 /// The values that an enumeration takes.
 #[derive(Debug)]
 struct EnumNames {
-    names: HashSet<String>,
-    values: Vec<(String, i16)>,
+    by_name: HashMap<String, i16>,
 }
 
 impl Target {
@@ -97,11 +106,19 @@ impl Target {
         let time = |shape| Kind::Time(shape, Arc::clone(times));
         let kind = match column_type.bare() {
             ColumnType::Bool => Kind::Bool,
-            ColumnType::Int(bits) => Kind::Int(*bits),
-            ColumnType::UInt(bits) => Kind::UInt(*bits),
+            ColumnType::Int(bits @ ..=64) => Kind::Int(*bits),
+            ColumnType::UInt(bits @ ..=64) => Kind::UInt(*bits),
+            ColumnType::Int(bits) => Kind::WideInt(wide::Width::signed(*bits)),
+            ColumnType::UInt(bits) => Kind::WideInt(wide::Width::unsigned(*bits)),
             ColumnType::Float(bits) => Kind::Float(*bits),
+            ColumnType::BFloat16 => Kind::Float(32),
             ColumnType::Decimal(precision, scale) => {
-                Kind::Decimal(*precision, i8::try_from(*scale).unwrap_or(i8::MAX))
+                let scale = i8::try_from(*scale).unwrap_or(i8::MAX);
+                if *precision > 38 {
+                    Kind::WideDecimal(*precision, scale)
+                } else {
+                    Kind::Decimal(*precision, scale)
+                }
             }
             ColumnType::FixedString(size) => Kind::Fixed(i32::try_from(*size).unwrap_or(i32::MAX)),
             ColumnType::Uuid => Kind::Uuid,
@@ -111,10 +128,11 @@ impl Target {
             ColumnType::DateTime64(precision, _) => {
                 time(TimeShape::Ticks { precision: *precision, unit: unit_of(*precision) })
             }
-            ColumnType::Enum(_, values) => Kind::Enum(Arc::new(EnumNames {
-                names: values.iter().map(|(name, _)| name.clone()).collect(),
-                values: values.clone(),
-            })),
+            ColumnType::Time => Kind::Duration(0),
+            ColumnType::Time64(precision) => Kind::Duration(*precision),
+            ColumnType::Enum(bits, values) => {
+                Kind::Enum(*bits, Arc::new(EnumNames { by_name: values.iter().cloned().collect() }))
+            }
             ColumnType::Ipv4 => Kind::Ipv4,
             ColumnType::Ipv6 => Kind::Ipv6,
             ColumnType::Array(element) => Kind::List(inner(element)),
@@ -125,10 +143,15 @@ impl Target {
                     .collect(),
             ),
             ColumnType::Map(key, value) => Kind::Map(inner(key), inner(value)),
-            // `bare` has taken the last two away.
-            ColumnType::String | ColumnType::Nullable(_) | ColumnType::LowCardinality(_) => {
-                Kind::Text
+            ColumnType::Nested(fields) => {
+                Kind::List(Box::new(Self::new(&ColumnType::Tuple(fields.clone()), times)))
             }
+            ColumnType::Json => Kind::Json,
+            // `bare` has taken the last three away.
+            ColumnType::String
+            | ColumnType::Nullable(_)
+            | ColumnType::LowCardinality(_)
+            | ColumnType::SimpleAggregate(..) => Kind::Text,
         };
         Self { column_type: column_type.clone(), data_type, kind }
     }
@@ -138,6 +161,9 @@ impl Target {
     /// # Errors
     /// Only when Arrow cannot handle the column as a whole.
     pub fn cast(&self, array: &ArrayRef) -> Result<Casted, ArrowError> {
+        if matches!(self.kind, Kind::Text) && self.keeps_dictionary(array) {
+            return Ok(Casted { array: Arc::clone(array), bad: Vec::new() });
+        }
         let array = &plain::plain(array)?;
         if array.data_type().is_null() {
             return Ok(Casted {
@@ -155,19 +181,33 @@ impl Target {
             Kind::UInt(16) => numbers::integer::<UInt16Type>(array),
             Kind::UInt(32) => numbers::integer::<UInt32Type>(array),
             Kind::UInt(_) => numbers::integer::<UInt64Type>(array),
+            Kind::WideInt(width) => wide::integer(array, *width),
             Kind::Float(32) => numbers::float::<Float32Type>(array),
             Kind::Float(_) => numbers::float::<Float64Type>(array),
             Kind::Decimal(precision, scale) => decimal::decimal(array, *precision, *scale),
+            Kind::WideDecimal(precision, scale) => wide::decimal(array, *precision, *scale),
             Kind::Text => text::text(array),
+            Kind::Json => text::json(array),
             Kind::Fixed(size) => text::fixed(array, *size),
             Kind::Uuid => text::uuid(array),
             Kind::Time(shape, rules) => times::time(array, *shape, rules, &self.data_type),
-            Kind::Enum(names) => text::enumeration(array, names),
+            Kind::Duration(precision) => duration::duration(array, *precision, &self.data_type),
+            Kind::Enum(8, names) => text::enumeration::<Int8Type>(array, names),
+            Kind::Enum(_, names) => text::enumeration::<Int16Type>(array, names),
             Kind::Ipv4 => text::ipv4(array),
             Kind::Ipv6 => text::ipv6(array),
             Kind::List(element) => nested::list(array, element, &self.data_type),
             Kind::Struct(fields) => nested::tuple(array, fields, &self.data_type),
             Kind::Map(key, value) => nested::map(array, key, value, &self.data_type),
         }
+    }
+
+    /// Whether the column wants a dictionary and has one that can stay.
+    fn keeps_dictionary(&self, array: &ArrayRef) -> bool {
+        matches!(self.column_type, ColumnType::LowCardinality(_))
+            && array.as_any_dictionary_opt().is_some_and(|dictionary| {
+                dictionary.values().data_type() == &DataType::Utf8
+                    && dictionary.values().null_count() == 0
+            })
     }
 }

@@ -12,7 +12,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use super::{Bad, Casted, Fault, json_text};
 
 /// The same values without wrapping.
-pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let to = match array.data_type() {
         DataType::Dictionary(_, value) => return plain(&cast(array, value)?),
         DataType::RunEndEncoded(_, value) => return plain(&cast(array, value.data_type())?),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeBinaryArray, StringArray, StringBuilder, UInt32Array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, FixedSizeBinaryArray, PrimitiveArray, UInt32Array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use uuid::Uuid;
 
 use super::plain::{by_kernel, parsed, texts};
-use super::{Bad, Casted, EnumNames, Fault};
+use super::{Bad, Casted, EnumNames, Fault, json_object};
 
 /// To `String`: texts as they are, other scalars as Arrow writes them, lists,
 /// structs and maps as JSON.
@@ -92,40 +92,42 @@ pub(super) fn ipv4(array: &ArrayRef) -> Result<Casted, ArrowError> {
     Ok(Casted { array: Arc::new(UInt32Array::new(values.into(), texts.nulls().cloned())), bad })
 }
 
-/// To an enumeration: its names, or its values as numbers, which become names.
-pub(super) fn enumeration(array: &ArrayRef, names: &EnumNames) -> Result<Casted, ArrowError> {
+/// To `JSON`: texts of JSON objects, or lists, structs and maps as JSON. An
+/// object that names a path twice is bad, because the server refuses it and the
+/// whole INSERT with it.
+pub(super) fn json(array: &ArrayRef) -> Result<Casted, ArrowError> {
     let (texts, bad) = texts(array)?;
-    let is_name = |row: usize| texts.is_null(row) || names.names.contains(texts.value(row));
-    if bad.is_empty() && (0..texts.len()).all(is_name) {
-        return Ok(Casted { array: Arc::new(texts), bad });
-    }
-    Ok(renamed(&texts, bad, names))
+    let (_, bad) = parsed(&texts, bad, json_object::check);
+    Ok(Casted { array: Arc::new(texts), bad })
 }
 
-fn renamed(texts: &StringArray, mut bad: Vec<Bad>, names: &EnumNames) -> Casted {
-    let before = bad.len();
-    let mut made = StringBuilder::with_capacity(texts.len(), texts.values().len());
-    for row in 0..texts.len() {
-        if texts.is_null(row) {
-            made.append_null();
-            continue;
-        }
-        let text = texts.value(row);
-        if names.names.contains(text) {
-            made.append_value(text);
-            continue;
-        }
-        let number = super::numbers::parse_integer::<i16>(text).ok();
-        match names.values.iter().find(|(_, value)| Some(*value) == number) {
-            Some((name, _)) => made.append_value(name),
-            None => {
-                made.append_value("");
-                bad.push(Bad { row, fault: Fault::NotListed });
-            }
-        }
+/// To an enumeration: its names, or its values as numbers.
+pub(super) fn enumeration<T>(array: &ArrayRef, names: &EnumNames) -> Result<Casted, ArrowError>
+where
+    T: ArrowPrimitiveType,
+    T::Native: TryFrom<i16> + Into<i64>,
+{
+    // What the decoder made is a value already.
+    if array.data_type() == &T::DATA_TYPE
+        && array.as_primitive::<T>().iter().flatten().all(|value| names.has(value))
+    {
+        return Ok(Casted { array: Arc::clone(array), bad: Vec::new() });
     }
-    if before > 0 {
-        bad.sort_by_key(|bad| bad.row);
+    let (texts, bad) = texts(array)?;
+    let (values, bad) = parsed(&texts, bad, |text| {
+        let value = names.by_name.get(text).copied().or_else(|| {
+            let number = super::numbers::parse_integer::<i16>(text).ok()?;
+            names.by_name.values().any(|value| *value == number).then_some(number)
+        });
+        // A value of the type's own definition fits its width.
+        value.and_then(|value| T::Native::try_from(value).ok()).ok_or(Fault::NotListed)
+    });
+    let made = PrimitiveArray::<T>::new(values.into(), texts.nulls().cloned());
+    Ok(Casted { array: Arc::new(made), bad })
+}
+
+impl EnumNames {
+    fn has<N: Into<i64> + Copy>(&self, number: N) -> bool {
+        self.by_name.values().any(|value| i64::from(*value) == number.into())
     }
-    Casted { array: Arc::new(made.finish()), bad }
 }

@@ -14,7 +14,7 @@ use model::document::{Filter as Condition, FilterOp};
 
 use super::Frame;
 use crate::MapError;
-use crate::cast::{Target, TimeRules};
+use crate::cast::{Target, TimeRules, plain};
 use crate::plan::literal;
 
 /// A condition whose values have been parsed by the column's type.
@@ -34,11 +34,13 @@ impl Filter {
         column_type: &ColumnType,
     ) -> Result<Self, String> {
         let op = condition.op;
-        if matches!(column_type.bare(), ColumnType::Enum(..))
-            && matches!(op, FilterOp::Lt | FilterOp::Le | FilterOp::Gt | FilterOp::Ge)
-        {
+        let is_ordered = !matches!(
+            column_type.bare(),
+            ColumnType::Enum(..) | ColumnType::Int(128..) | ColumnType::UInt(128..)
+        );
+        if !is_ordered && matches!(op, FilterOp::Lt | FilterOp::Le | FilterOp::Gt | FilterOp::Ge) {
             return Err(format!(
-                "names of {column_type} have no order here; use eq, ne, in or not_in"
+                "values of {column_type} have no order here; use eq, ne, in or not_in"
             ));
         }
         let target = Target::new(column_type, &Arc::new(TimeRules::new(None)?));
@@ -65,7 +67,7 @@ impl Filter {
     }
 
     fn try_run(&self, frame: Frame) -> Result<Frame, ArrowError> {
-        let keep = self.holds(&frame.columns[self.at])?;
+        let keep = self.holds(&plain(&frame.columns[self.at])?)?;
         // NULL, that is unknown, is not true.
         let keep = if keep.null_count() > 0 { prep_null_mask_filter(&keep) } else { keep };
         if keep.true_count() == keep.len() {

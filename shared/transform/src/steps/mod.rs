@@ -54,7 +54,7 @@ impl Steps {
                 Planned::Filter(filter) => filter.run(frame)?,
                 Planned::Explode(explode) => explode.run(frame)?,
                 Planned::Flatten { at } => flatten::run(frame, *at)?,
-                Planned::Text(text) => text.run(frame),
+                Planned::Text(text) => text.run(frame)?,
                 Planned::Drop { at } => {
                     frame.columns.remove(*at);
                     frame

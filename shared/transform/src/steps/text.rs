@@ -9,6 +9,8 @@ use model::document::{Hash, MapValues, Mask};
 use sha2::{Digest, Sha256};
 
 use super::Frame;
+use crate::MapError;
+use crate::cast::plain;
 
 /// What is done to the texts of which columns.
 #[derive(Debug, Clone)]
@@ -57,11 +59,12 @@ impl TextStep {
         }
     }
 
-    pub fn run(&self, mut frame: Frame) -> Frame {
+    pub fn run(&self, mut frame: Frame) -> Result<Frame, MapError> {
         for at in &self.columns {
-            frame.columns[*at] = self.change.column(&frame.columns[*at]);
+            let column = plain(&frame.columns[*at]).map_err(MapError::arrow("a text step"))?;
+            frame.columns[*at] = self.change.column(&column);
         }
-        frame
+        Ok(frame)
     }
 }
 

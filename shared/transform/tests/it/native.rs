@@ -61,7 +61,7 @@ fn timestamp(unit: TimeUnit, zone: Option<&str>, value: i64) -> ArrayRef {
 #[case("Int32", Arc::new(Date32Array::from(vec![0])), Err("`1970-01-01` is no Int32"))]
 #[case("FixedString(3)", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])), Ok("ff0000"))]
 #[case("UUID", Arc::new(FixedSizeBinaryArray::try_from_iter([[7_u8; 16]].into_iter()).unwrap()), Ok("07070707070707070707070707070707"))]
-#[case("Enum8('a' = 1)", Arc::new(Int32Array::from(vec![1])), Ok("a"))]
+#[case("Enum8('a' = 1)", Arc::new(Int32Array::from(vec![1])), Ok("1"))]
 #[case("IPv4", Arc::new(UInt32Array::from(vec![1])), Ok("1"))]
 #[case("IPv4", Arc::new(Int64Array::from(vec![-1])), Err("outside of IPv4"))]
 fn scalars(
@@ -161,13 +161,19 @@ fn the_same_type_is_not_copied() {
 }
 
 #[test]
-fn dictionaries_are_unpacked() {
+fn dictionaries_stay_where_the_column_is_one() {
     let array: DictionaryArray<Int32Type> = vec![Some("a"), None, Some("a")].into_iter().collect();
-    let mapped = apply(
-        &document("  - {name: a, type: 'LowCardinality(Nullable(String))'}", ""),
-        vec![Arc::new(array)],
-    );
-    assert_eq!(values(mapped.batch.column(0)), ["a", "NULL", "a"]);
+    for (column_type, stays) in
+        [("LowCardinality(Nullable(String))", true), ("Nullable(String)", false)]
+    {
+        let mapped = apply(
+            &document(&format!("  - {{name: a, type: '{column_type}'}}"), ""),
+            vec![Arc::new(array.clone())],
+        );
+        let column = mapped.batch.column(0);
+        assert_eq!(values(column), ["a", "NULL", "a"]);
+        assert_eq!(column.as_any_dictionary_opt().is_some(), stays);
+    }
 }
 
 #[test]

@@ -78,7 +78,7 @@ async fn a_dropped_insert_leaves_nothing_and_its_token_is_free(
     #[values("server", "memory")] kind: &str,
 ) {
     let place = Place::new(kind, "contract_drop").await;
-    let spec = place.table().insert(token(1), batch(0).schema());
+    let spec = place.table().insert(token(1));
     let mut insert = place.warehouse().insert(CLUSTER, spec).await.expect("insert");
     insert.write(&batch(0)).await.expect("write");
     drop(insert);

@@ -50,8 +50,7 @@ async fn a_dropped_insert_leaves_nothing_and_its_replay_lands_once(
     let options = warehouse::Options { compress, ..options() };
     let warehouse = warehouse_at(&[&database.url], credentials(), options);
 
-    let mut insert =
-        warehouse.insert(CLUSTER, table.insert(token(1), batch(0).schema())).await.expect("insert");
+    let mut insert = warehouse.insert(CLUSTER, table.insert(token(1))).await.expect("insert");
     for number in 0..sent {
         insert.write(&batch(number)).await.expect("write");
     }
@@ -225,8 +224,7 @@ async fn a_write_that_was_dropped_in_the_middle_cannot_be_finished() {
     let url = format!("http://{}", listener.local_addr().expect("address"));
     // Nobody reads there: after some batches a write waits.
     let warehouse = warehouse_at(&[&url], credentials(), options());
-    let mut insert =
-        warehouse.insert(CLUSTER, table.insert(token(1), batch(0).schema())).await.expect("insert");
+    let mut insert = warehouse.insert(CLUSTER, table.insert(token(1))).await.expect("insert");
     let mut number = 0;
     loop {
         let next = batch(number);

@@ -159,7 +159,7 @@ pub async fn load(
     token: Token,
     batches: &[RecordBatch],
 ) -> Result<(), warehouse::WarehouseError> {
-    let mut insert = warehouse.insert(CLUSTER, table.insert(token, batches[0].schema())).await?;
+    let mut insert = warehouse.insert(CLUSTER, table.insert(token)).await?;
     for batch in batches {
         insert.write(batch).await?;
     }

@@ -39,6 +39,38 @@ async fn a_table_is_created_as_the_document_says() {
     database.drop().await;
 }
 
+/// More or fewer rows than come in would make the accounting a lie.
+#[tokio::test]
+async fn a_select_that_does_not_go_row_by_row_is_refused() {
+    let database = Database::new("row_by_row").await;
+    let mut table = database.events();
+    for (expressions, step) in [
+        ("k, arrayJoin([1, 2]) AS x", Some("arrayJoin")),
+        ("TOP 1 k", Some("Limit")),
+        ("DISTINCT k", Some("Distinct")),
+        ("sum(k) AS k", Some("Aggregating")),
+        ("k, row_number() OVER () AS n", Some("Window")),
+        (
+            "k IN (SELECT number FROM numbers(3)) AS is_small, (SELECT max(number) FROM numbers(5)) AS most",
+            None,
+        ),
+        ("k, arrayMap(x -> x + 1, [k]) AS ks, '__arrayJoin' AS word", None),
+    ] {
+        table.select = Some(Select { expressions: expressions.into(), passed: vec![] });
+        table.order_by = vec![];
+        table.name = format!("t{}", expressions.len());
+        let prepared = database.warehouse.prepare(CLUSTER, &table).await;
+        match (prepared, step) {
+            (Ok(()), None) => {}
+            (Err(error), Some(step)) => {
+                assert!(error.to_string().contains(&format!("the step `{step}`")), "{error}");
+            }
+            (prepared, _) => panic!("{expressions}: {prepared:?}"),
+        }
+    }
+    database.drop().await;
+}
+
 #[tokio::test]
 async fn with_select_the_table_has_the_columns_of_the_sql() {
     let database = Database::new("select").await;

@@ -183,14 +183,14 @@ fn integers((low, high): (i128, i128), name: &str) -> Bare {
     }
     let reason = format!("{low} to {high}, with headroom");
     let chosen = if low >= 0 {
-        let holds = |bits: &u8, factor: i128| high.saturating_mul(factor) < 1_i128 << bits;
+        let holds = |bits: &u16, factor: i128| high.saturating_mul(factor) < 1_i128 << bits;
         let bits = [8, 16, 32, 64].into_iter();
         bits.clone()
             .find(|bits| holds(bits, 2))
             .or_else(|| bits.clone().find(|bits| holds(bits, 1)))
             .map(ColumnType::UInt)
     } else {
-        let holds = |bits: &u8, factor: i128| {
+        let holds = |bits: &u16, factor: i128| {
             let limit = 1_i128 << (bits - 1);
             low.saturating_mul(factor) >= -limit && high.saturating_mul(factor) < limit
         };

@@ -7,6 +7,8 @@ use crate::table::grouped;
 
 /// After this long without anybody at work, waiting makes no sense.
 pub const PATIENCE_MS: i64 = 60_000;
+/// After this long, what stood in an object's way is told rather than waited out.
+const RETRY_PATIENCE_MS: i64 = 5_000;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,15 @@ pub fn judge(record: Option<&Record>, before: u64, uploaded_ms: i64, now_ms: i64
         (State::Done, _) if record.table.is_some() => Next::Landed,
         (State::Failed, _) if record.fence <= before => waiting(uploaded_ms, now_ms),
         (State::Failed, Some(reason)) => Next::Failed(reason.clone()),
+        (State::Paused, Some(reason))
+            if record.fence > before
+                && now_ms.saturating_sub(record.updated_at_ms) >= RETRY_PATIENCE_MS =>
+        {
+            Next::Stalled {
+                seen: reason.clone(),
+                check: "the queue delivers it again after its visibility timeout, up to its maximum of receives: mend what is said above, then see `motherlode objects`".to_owned(),
+            }
+        }
         // The stand-in for DynamoDB shows changes half made: an end without its
         // table or its reason is one that is being written.
         (State::Loading | State::Paused | State::Done | State::Failed, _) => {
@@ -98,6 +109,7 @@ mod tests {
             lease_until_ms,
             fence,
             config_version: 1,
+            written_version: None,
             next_row: 0,
             counts: model::Counts::default(),
             bytes: 0,
@@ -125,7 +137,10 @@ mod tests {
     #[case(Some(record(State::Failed, 2, 0)), 1, 60_000, "failed")]
     #[case(Some(record(State::Loading, 1, 500_000)), 0, 559_999, "wait")]
     #[case(Some(record(State::Loading, 1, 500_000)), 0, 560_000, "stalled")]
-    #[case(Some(record(State::Paused, 1, 0)), 0, 59_999, "wait")]
+    #[case(Some(record(State::Paused, 1, 0)), 0, 4_999, "wait")]
+    #[case(Some(record(State::Paused, 1, 0)), 0, 5_000, "stalled")]
+    #[case(Some(record(State::Paused, 1, 0)), 1, 5_000, "wait")]
+    #[case(Some(Record { reason: None, ..record(State::Paused, 1, 0) }), 0, 59_999, "wait")]
     #[case(Some(Record { table: None, ..record(State::Done, 1, 0) }), 0, 0, "wait")]
     #[case(Some(Record { reason: None, ..record(State::Failed, 1, 0) }), 0, 0, "wait")]
     fn records_are_judged(

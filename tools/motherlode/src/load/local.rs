@@ -43,13 +43,18 @@ impl<'a> Loader<'a> {
     /// When the path cannot be a key.
     pub async fn load(&self, file: &Path, key: Option<&str>, ui: &Ui) -> anyhow::Result<Loaded> {
         let path = path_text(file)?;
-        let key = key.unwrap_or(path);
+        // One file is one object, however its path is written.
+        let whole = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let key =
+            key.map_or_else(|| path_text(&whole).map(str::to_owned), |key| Ok(key.to_owned()))?;
+        let key = key.as_str();
         self.files.set(key, path);
         let notice = Notice {
             bucket: LOCAL_BUCKET.to_owned(),
             key: key.to_owned(),
             source: Some(self.source.to_owned()),
             retry_failed: true,
+            is_last: false,
         };
         let task = ui.task(path);
         let outcome = {

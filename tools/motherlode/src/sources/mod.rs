@@ -28,7 +28,7 @@ pub enum SourcesCommand {
     },
     /// Show what a document makes of a file; nothing is written.
     DryRun(DryRunArgs),
-    /// Register documents: the next object of a source is loaded with its new one.
+    /// Register documents: within 30 seconds, objects are loaded with the new ones.
     Put(PutArgs),
     /// All sources.
     List,

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use model::document::{DocumentError, SourceDocument};
+use model::document::{DocumentError, Problem, SourceDocument};
 use serde_json::{Value, json};
+use transform::MapError;
 
 use crate::failure::{Advise as _, advised};
 use crate::ui::Ui;
@@ -17,14 +18,20 @@ pub fn run(files: &[PathBuf], ui: &Ui) -> anyhow::Result<()> {
     for file in files {
         let text = read(file)?;
         let checked = SourceDocument::from_yaml(&text);
-        let problems = checked.as_ref().err().map(DocumentError::problems).unwrap_or_default();
+        let mut problems = checked.as_ref().err().map(DocumentError::problems).unwrap_or_default();
+        if let Ok(document) = &checked
+            && let Err(MapError::Document { path, problem }) = transform::check(document)
+        {
+            problems.push(Problem { path, message: problem });
+        }
+        let is_valid = problems.is_empty();
         match &checked {
-            Ok(document) => lines.push_str(&format!(
+            Ok(document) if is_valid => lines.push_str(&format!(
                 "{}: source {} is valid\n",
                 file.display(),
                 document.source
             )),
-            Err(_) => broken += 1,
+            _ => broken += 1,
         }
         for problem in &problems {
             lines.push_str(&format!("{}: {problem}\n", file.display()));
@@ -32,7 +39,7 @@ pub fn run(files: &[PathBuf], ui: &Ui) -> anyhow::Result<()> {
         answers.push(json!({
             "file": file.display().to_string(),
             "source": checked.as_ref().ok().map(|document| document.source.clone()),
-            "valid": checked.is_ok(),
+            "valid": is_valid,
             "problems": problems
                 .iter()
                 .map(|problem| json!({"path": problem.path, "message": problem.message}))
@@ -58,7 +65,12 @@ pub fn read(file: &Path) -> anyhow::Result<String> {
 
 /// The document of a file.
 pub fn document(file: &Path) -> anyhow::Result<SourceDocument> {
-    SourceDocument::from_yaml(&read(file)?)
+    let checked = SourceDocument::from_yaml(&read(file)?).map_err(anyhow::Error::from);
+    checked
+        .and_then(|document| {
+            transform::check(&document)?;
+            Ok(document)
+        })
         .with_context(|| format!("{} is no valid source document", file.display()))
         .hint(|| {
             format!("correct the fields; see `motherlode sources validate {}`", file.display())

@@ -1,0 +1,185 @@
+//! Whether a text is a JSON object that a `JSON` column takes.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::Fault;
+
+/// Says whether the text is a JSON object in which no path stands twice.
+/// `{"a": {"b": 1}, "a.b": 2}` names the path `a.b` twice.
+pub(super) fn check(text: &str) -> Result<(), Fault> {
+    let mut paths = HashSet::new();
+    let mut reader = serde_json::Deserializer::from_str(text);
+    Object { paths: &mut paths, prefix: "" }
+        .deserialize(&mut reader)
+        .and_then(|()| reader.end())
+        .map_err(|_| Fault::Malformed)
+}
+
+/// An object below a path, which ends in a dot.
+struct Object<'p> {
+    paths: &'p mut HashSet<String>,
+    prefix: &'p str,
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<(), D::Error> {
+        text.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        while let Some(key) = object.next_key::<String>()? {
+            let path = format!("{}{key}", self.prefix);
+            object.next_value_seed(Value { paths: self.paths, path })?;
+        }
+        Ok(())
+    }
+}
+
+/// A value at a path: an object has paths of its own, all else is the end of one.
+struct Value<'p> {
+    paths: &'p mut HashSet<String>,
+    path: String,
+}
+
+impl Value<'_> {
+    fn ends<E: serde::de::Error>(self) -> Result<(), E> {
+        if self.paths.insert(self.path) { Ok(()) } else { Err(E::custom("a path stands twice")) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Value<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<(), D::Error> {
+        text.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
+        self.ends()
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
+        self.ends()
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
+        self.ends()
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        self.ends()
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        self.ends()
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        self.ends()
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        while let Some(()) = elements.next_element_seed(Element)? {}
+        self.ends()
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        let prefix = format!("{}.", self.path);
+        Object { paths: self.paths, prefix: &prefix }.visit_map(object)
+    }
+}
+
+/// An element of an array: objects in it have paths of their own.
+struct Element;
+
+impl<'de> DeserializeSeed<'de> for Element {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<(), D::Error> {
+        text.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Element {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an element of a JSON array")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        while let Some(()) = elements.next_element_seed(Self)? {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        Object { paths: &mut HashSet::new(), prefix: "" }.visit_map(object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("{}", true)]
+    #[case(r#"{"a":1,"b":{"c":[1,{"x":1},null]}}"#, true)]
+    #[case(r#"{"a":{"b":1},"a.c":1}"#, true)]
+    #[case(r#"{"a":1,"a":1}"#, false)]
+    #[case(r#"{"a":{"b":1},"a.b":1}"#, false)]
+    #[case(r#"{"a":[{"x":1,"x":2}]}"#, false)]
+    #[case("[1]", false)]
+    #[case("1", false)]
+    #[case("{", false)]
+    #[case("{} {}", false)]
+    fn objects_without_repeated_paths_pass(#[case] text: &str, #[case] passes: bool) {
+        assert_eq!(check(text).is_ok(), passes);
+    }
+}

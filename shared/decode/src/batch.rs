@@ -3,13 +3,10 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::RecordBatch;
 use model::RejectedRow;
-
-use crate::{DecodeError, FieldRequest};
 
 /// A run of consecutive rows of an object.
 #[derive(Debug)]
@@ -32,15 +29,59 @@ pub struct RawRows(Raw);
 
 enum Raw {
     /// A run of the text and the place of each row in it.
-    Text { bytes: Vec<u8>, rows: Vec<Range<usize>> },
+    Text(Text),
     /// For binary formats: made from the decoded values when it is asked for.
     Computed(Box<dyn Fn(usize) -> Vec<u8> + Send + Sync>),
+}
+
+struct Text {
+    bytes: Vec<u8>,
+    rows: Vec<Range<usize>>,
+    spare: Spare,
+}
+
+impl Drop for Text {
+    fn drop(&mut self) {
+        self.spare.put(std::mem::take(&mut self.bytes));
+    }
+}
+
+/// Buffers of texts whose batches are gone, for the texts of later batches:
+/// fresh memory costs more than the copy into it.
+#[derive(Clone, Default)]
+pub(crate) struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Spare {
+    /// Batches in flight: one being sent, one waiting.
+    const MOST: usize = 2;
+    /// A larger buffer held something unusual; it is not kept for the usual.
+    const LARGEST: usize = 64 << 20;
+
+    /// A buffer with anything in it, or an empty one.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        self.0.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default()
+    }
+
+    /// Keeps a buffer that nobody needs any more.
+    pub(crate) fn put(&self, buffer: Vec<u8>) {
+        if let Ok(mut spare) = self.0.lock()
+            && spare.len() < Self::MOST
+            && (1..=Self::LARGEST).contains(&buffer.capacity())
+        {
+            spare.push(buffer);
+        }
+    }
 }
 
 impl RawRows {
     /// Rows that are parts of one text.
     pub(crate) fn text(bytes: Vec<u8>, rows: Vec<Range<usize>>) -> Self {
-        Self(Raw::Text { bytes, rows })
+        Self::reused(bytes, rows, Spare::default())
+    }
+
+    /// Rows that are parts of one text, whose buffer goes to `spare` in the end.
+    pub(crate) fn reused(bytes: Vec<u8>, rows: Vec<Range<usize>>, spare: Spare) -> Self {
+        Self(Raw::Text(Text { bytes, rows, spare }))
     }
 
     /// Rows that are written out on demand.
@@ -54,7 +95,7 @@ impl RawRows {
     #[must_use]
     pub fn get(&self, row_in_batch: usize) -> Vec<u8> {
         match &self.0 {
-            Raw::Text { bytes, rows } => rows
+            Raw::Text(Text { bytes, rows, .. }) => rows
                 .get(row_in_batch)
                 .and_then(|row| bytes.get(row.clone()))
                 .unwrap_or_default()
@@ -68,52 +109,8 @@ impl fmt::Debug for RawRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Rows can hold personal data: never in a log.
         f.write_str(match self.0 {
-            Raw::Text { .. } => "RawRows(text)",
+            Raw::Text(_) => "RawRows(text)",
             Raw::Computed(_) => "RawRows(computed)",
         })
-    }
-}
-
-/// The columns of a text format while a batch is being built.
-pub(crate) struct TextColumns {
-    schema: SchemaRef,
-    builders: Vec<StringBuilder>,
-    rows: usize,
-}
-
-impl TextColumns {
-    /// No rows yet.
-    pub(crate) fn new(fields: &[FieldRequest]) -> Self {
-        let schema =
-            fields.iter().map(|field| Field::new(&field.required_by, DataType::Utf8, true));
-        Self {
-            schema: Arc::new(Schema::new(schema.collect::<Vec<_>>())),
-            builders: fields.iter().map(|_| StringBuilder::new()).collect(),
-            rows: 0,
-        }
-    }
-
-    /// Adds a row: one value per field, in their order.
-    pub(crate) fn push<'a>(&mut self, values: impl IntoIterator<Item = Option<&'a str>>) {
-        for (builder, value) in self.builders.iter_mut().zip(values) {
-            builder.append_option(value);
-        }
-        self.rows += 1;
-    }
-
-    /// The rows so far as a batch; the next one is expected to be as large.
-    pub(crate) fn finish(&mut self, name: &str) -> Result<RecordBatch, DecodeError> {
-        let rows = std::mem::take(&mut self.rows);
-        let columns = self.builders.iter_mut().map(|builder| {
-            let bytes = builder.values_slice().len();
-            let next = StringBuilder::with_capacity(rows, bytes + bytes / 8);
-            Arc::new(std::mem::replace(builder, next).finish()) as ArrayRef
-        });
-        RecordBatch::try_new_with_options(
-            self.schema.clone(),
-            columns.collect(),
-            &RecordBatchOptions::new().with_row_count(Some(rows)),
-        )
-        .map_err(|source| DecodeError::Batch { name: name.to_owned(), source })
     }
 }

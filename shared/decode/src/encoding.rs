@@ -1,10 +1,13 @@
 //! From the bytes of a text to characters.
 
+mod utf16;
+
 use std::io::{self, BufRead, BufReader, Read};
 
 use model::document::Encoding;
 
 use crate::sniff::Stream;
+pub(crate) use utf16::from_utf16;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -34,13 +37,14 @@ pub(crate) fn without_lines(stream: Stream, lines: u32) -> io::Result<(Stream, u
     Ok((Box::new(stream), removed))
 }
 
-/// Appends the characters of `bytes` to `text`. Every byte is one in ISO 8859-1.
+/// Appends the characters of `bytes` to `text`. Every byte is one in ISO 8859-1;
+/// what was UTF-16 is UTF-8 by now.
 ///
 /// # Errors
 /// The first byte, counted from 0, that is not valid.
 pub(crate) fn append(text: &mut String, bytes: &[u8], encoding: Encoding) -> Result<(), usize> {
     match encoding {
-        Encoding::Utf8 => {
+        Encoding::Utf8 | Encoding::Utf16 => {
             text.push_str(std::str::from_utf8(bytes).map_err(|error| error.valid_up_to())?);
         }
         Encoding::Latin1 => text.extend(bytes.iter().map(|byte| char::from(*byte))),

@@ -24,6 +24,7 @@ mod sniff;
 mod test_support;
 #[cfg(test)]
 mod testing;
+mod typed;
 mod window;
 
 use std::io::Read;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef, TimeUnit};
+use model::ColumnType;
 use model::document::Format;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -28,7 +29,7 @@ use parquet::file::metadata::ParquetMetaData;
 use crate::arrow_rows::ArrowRows;
 use crate::fields::Fields;
 use crate::window::Windows;
-use crate::{DecodeError, Decoder, Place, RangeRead, Request};
+use crate::{DecodeError, Decoder, FieldOrigin, Place, RangeRead, Request};
 use layout::{Layout, Start};
 use pages::Pages;
 
@@ -42,7 +43,7 @@ pub(crate) fn open(
     mut request: Request,
 ) -> Result<Box<dyn Decoder>, DecodeError> {
     let footer = footer::read(ranges.as_ref(), &request.name)?;
-    let loaded = load(footer.metadata.clone(), &request.name)?;
+    let loaded = load(footer.metadata.clone(), &request)?;
     let fields = Fields::find(loaded.schema(), &request)?;
 
     let layout = Layout::new(&footer.metadata, &fields, ranges.size(), &request)?;
@@ -69,10 +70,13 @@ pub(crate) fn open(
 }
 
 /// The file's columns as Arrow types.
-fn load(metadata: Arc<ParquetMetaData>, name: &str) -> Result<ArrowReaderMetadata, DecodeError> {
+fn load(
+    metadata: Arc<ParquetMetaData>,
+    request: &Request,
+) -> Result<ArrowReaderMetadata, DecodeError> {
     caught(|| {
         let loaded = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new())?;
-        match in_microseconds(&loaded) {
+        match as_wanted(&loaded, request) {
             Some(schema) => ArrowReaderMetadata::try_new(
                 metadata,
                 ArrowReaderOptions::new().with_schema(schema),
@@ -81,33 +85,59 @@ fn load(metadata: Arc<ParquetMetaData>, name: &str) -> Result<ArrowReaderMetadat
         }
     })
     .and_then(|loaded: parquet::errors::Result<_>| loaded.map_err(|error| error.to_string()))
-    .map_err(|reason| damaged_footer(name, &reason))
+    .map_err(|reason| damaged_footer(&request.name, &reason))
 }
 
-/// The schema with the old 96-bit moments in microseconds, when there are any.
-/// In nanoseconds, which is what the crate would choose, a year like 9999 does
-/// not fit and would silently become another.
-fn in_microseconds(loaded: &ArrowReaderMetadata) -> Option<SchemaRef> {
+/// The schema as we want it, where that is another than the crate's choice:
+///
+/// - The old 96-bit moments are read in microseconds. In nanoseconds a year like
+///   9999 does not fit and would silently become another.
+/// - Texts that lie as a dictionary stay one for a column of `LowCardinality`.
+fn as_wanted(loaded: &ArrowReaderMetadata, request: &Request) -> Option<SchemaRef> {
     let roots = loaded.metadata().file_metadata().schema_descr().root_schema().get_fields();
-    let old = |place: usize| {
+    let is_old = |place: usize| {
         roots
             .get(place)
             .is_some_and(|root| root.is_primitive() && root.get_physical_type() == Type::INT96)
     };
+    let wanted = |(place, field): (usize, &FieldRef)| match field.data_type() {
+        DataType::Timestamp(unit, zone) if is_old(place) && *unit != TimeUnit::Microsecond => {
+            Some(DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))
+        }
+        DataType::Utf8 if stays_dictionary(field.name(), loaded.metadata(), request) => {
+            Some(DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)))
+        }
+        _ => None,
+    };
     let fields = loaded.schema().fields();
-    (0..fields.len()).any(old).then(|| {
-        let micros = |(place, field): (usize, &FieldRef)| match field.data_type() {
-            DataType::Timestamp(_, zone) if old(place) => Arc::new(
-                field
-                    .as_ref()
-                    .clone()
-                    .with_data_type(DataType::Timestamp(TimeUnit::Microsecond, zone.clone())),
-            ),
-            _ => field.clone(),
-        };
-        let fields: Vec<_> = fields.iter().enumerate().map(micros).collect();
-        Arc::new(Schema::new_with_metadata(fields, loaded.schema().metadata().clone()))
+    let wanted: Vec<_> = fields.iter().enumerate().map(wanted).collect();
+    wanted.iter().any(Option::is_some).then(|| {
+        let fields = fields.iter().zip(wanted).map(|(field, wanted)| match wanted {
+            Some(wanted) => Arc::new(field.as_ref().clone().with_data_type(wanted)),
+            None => field.clone(),
+        });
+        Arc::new(Schema::new_with_metadata(
+            fields.collect::<Vec<_>>(),
+            loaded.schema().metadata().clone(),
+        ))
     })
+}
+
+/// Whether a top-level column of texts is wanted for `LowCardinality` columns
+/// alone, and every row group has a dictionary of it.
+fn stays_dictionary(name: &str, metadata: &ParquetMetaData, request: &Request) -> bool {
+    let mut asked = request.fields.iter().filter(|field| match &field.origin {
+        FieldOrigin::Column(column) => column == name,
+        FieldOrigin::Path(path) => path.first().is_some_and(|first| first == name),
+    });
+    let is_wanted = asked.clone().next().is_some()
+        && asked.all(|field| matches!(field.column_type, Some(ColumnType::LowCardinality(_))));
+    is_wanted
+        && metadata.row_groups().iter().all(|group| {
+            group.columns().iter().any(|chunk| {
+                chunk.column_path().parts() == [name] && chunk.dictionary_page_offset().is_some()
+            })
+        })
 }
 
 /// A reader of some columns from a row on.

@@ -34,10 +34,14 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn format() -> impl Strategy<Value = Format> {
-    let csv = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), 0_u32..3).prop_map(
-        |(latin1, pad, comment, escape, skip_lines)| {
+    let csv = (0_u8..8, any::<bool>(), any::<bool>(), any::<bool>(), 0_u32..3).prop_map(
+        |(encoding, pad, comment, escape, skip_lines)| {
             Format::Csv(Csv {
-                encoding: if latin1 { Encoding::Latin1 } else { Encoding::Utf8 },
+                encoding: match encoding {
+                    0..4 => Encoding::Utf8,
+                    4..7 => Encoding::Latin1,
+                    _ => Encoding::Utf16,
+                },
                 ragged: if pad { RaggedRows::Pad } else { RaggedRows::Quarantine },
                 comment: comment.then(|| "#".to_owned()),
                 escape: escape.then(|| "\\".to_owned()),

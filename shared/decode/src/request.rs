@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::BatchPlan;
 use model::document::{Compression, Drift, Format};
+use model::{BatchPlan, ColumnType};
 
 use crate::DecodeError;
 
@@ -19,6 +19,10 @@ pub struct FieldRequest {
     /// An empty CSV field is an empty text, even where the empty text is a
     /// null marker: for columns that take no NULL but can hold a text.
     pub empty_is_text: bool,
+    /// The type that the column may be built as where every value of a batch is
+    /// written plainly; its values are then held as [`native::arrow_type`] says.
+    /// Text where there is none, and in batches where a value is not plain.
+    pub column_type: Option<ColumnType>,
     /// The destination column, for messages.
     pub required_by: String,
 }

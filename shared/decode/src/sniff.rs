@@ -2,10 +2,14 @@
 
 use std::io::{self, Cursor, Read};
 
+use model::document::{Encoding, Format};
+
 use crate::{DecodeError, Request};
 
 /// Bytes on their way from the store to a format.
 pub(crate) type Stream = Box<dyn Read + Send>;
+
+const UTF16: &str = "UTF-16 text";
 
 /// First bytes that no text begins with.
 const BINARY: &[(&[u8], &str)] = &[
@@ -19,8 +23,8 @@ const BINARY: &[(&[u8], &str)] = &[
     (b"Obj\x01", "an Avro file"),
     (b"ORC\x01", "an ORC file"),
     (b"%PDF-", "a PDF document"),
-    (b"\xff\xfe", "UTF-16 text"),
-    (b"\xfe\xff", "UTF-16 text"),
+    (b"\xff\xfe", UTF16),
+    (b"\xfe\xff", UTF16),
 ];
 
 /// Enough of an object to know it by.
@@ -40,13 +44,22 @@ pub(crate) fn peek(mut stream: Stream) -> io::Result<(Vec<u8>, Stream)> {
 
 /// Refuses binary content for a format that is text.
 pub(crate) fn expect_text(stream: Stream, request: &Request) -> Result<Stream, DecodeError> {
+    let encoding = match &request.format {
+        Format::Csv(options) => Some(options.encoding),
+        _ => None,
+    };
     let (head, stream) =
         peek(stream).map_err(|error| DecodeError::from_io(&request.name, error))?;
     match binary_kind(&head) {
+        Some(UTF16) if encoding == Some(Encoding::Utf16) => Ok(stream),
         Some(found) => Err(DecodeError::WrongFormat {
             name: request.name.clone(),
             stated: request.format.name(),
-            found,
+            found: if found == UTF16 && encoding.is_some() {
+                "UTF-16 text (`format.csv.encoding: utf16` reads it)"
+            } else {
+                found
+            },
         }),
         None => Ok(stream),
     }

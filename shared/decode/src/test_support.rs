@@ -21,6 +21,7 @@ pub(crate) fn request(format: Format, origins: &[&str]) -> Request {
             Some(_) => FieldOrigin::Path(origin.split('.').map(str::to_owned).collect()),
         },
         empty_is_text: false,
+        column_type: None,
         required_by: format!("to_{origin}"),
     });
     Request {

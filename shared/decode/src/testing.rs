@@ -20,6 +20,7 @@ pub(crate) fn request(format: Format, fields: &[&str]) -> Request {
             FieldOrigin::Column((*text).to_owned())
         },
         empty_is_text: false,
+        column_type: None,
         required_by: (*text).to_owned(),
     };
     Request {

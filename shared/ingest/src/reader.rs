@@ -120,6 +120,7 @@ fn request(plan: &ReadPlan, mapper: &Mapper) -> Request {
             FromSpec::Constant(_) => FieldOrigin::Column(field.column.clone()),
         },
         empty_is_text: field.empty_is_text,
+        column_type: field.column_type.clone(),
         required_by: field.column.clone(),
     });
     Request {

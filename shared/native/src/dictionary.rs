@@ -102,7 +102,7 @@ fn write(
     let entries = take(held, &entries, None).map_err(|_| mismatch(sink, inner, held))?;
     let width: u64 = match entries.len() {
         ..=0x100 => 0,
-        ..=0x1_0000 => 1,
+        0x101..=0x1_0000 => 1,
         _ => 2,
     };
     let put = |sink: &mut Sink<'_>, number: u64| sink.out.extend_from_slice(&number.to_le_bytes());

@@ -41,14 +41,16 @@ impl Setup {
     }
 }
 
-/// The folder of the built programs: tests lie one folder below it.
+/// The folder of the built programs, in which this one lies, or one folder
+/// below it as tests do.
 ///
 /// # Errors
 /// When the running program has no such folder.
 pub fn programs() -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe()?;
-    let folder = this.ancestors().nth(2).context("a test lies in target/PROFILE/deps")?;
-    Ok(folder.to_owned())
+    let folder = this.parent().context("a program lies in a folder")?;
+    let folder = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    Ok(folder.context("a test lies in target/PROFILE/deps")?.to_owned())
 }
 
 /// Starts a stack that ends with this process.

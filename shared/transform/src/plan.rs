@@ -19,6 +19,9 @@ pub struct MappedField {
     /// Whether an empty text is a value, not NULL: so for texts that take no
     /// NULL, unless the column is `required` or has a default for it.
     pub empty_is_text: bool,
+    /// The type that the decoder may build the column as, where its values are
+    /// written plainly. None for a column with rules of its own for times.
+    pub column_type: Option<ColumnType>,
     /// The destination column, for messages.
     pub column: String,
 }
@@ -91,6 +94,7 @@ pub(crate) fn columns(
                 fields.push(MappedField {
                     origin,
                     empty_is_text: empty_is_text(column, &column_type),
+                    column_type: column.timestamp.is_none().then(|| column_type.clone()),
                     column: column.name.clone(),
                 });
                 Origin::Field(fields.len() - 1)

@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("the local stack", &["devstack", "demo-data"]),
     ("the command line", &["motherlode"]),
     ("the test kit", &["testkit"]),
+    ("the measurements", &["bench"]),
 ];
 
 /// Packages of which one version only may be in the tree.

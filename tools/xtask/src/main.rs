@@ -1,9 +1,10 @@
-//! `cargo xtask demo | test | check`: the project's own commands.
+//! `cargo xtask demo | test | bench | check`: the project's own commands.
 //!
 //! They need nothing but a Rust toolchain to start; what else they need they
 //! install (`prerequisites.rs`, `devstack::setup`), or say precisely what is
 //! missing.
 
+mod bench;
 mod check;
 mod command;
 mod demo;
@@ -20,6 +21,8 @@ usage: cargo xtask <command>
 
   demo [--json FILE] [--keep]  set everything up and load real files, with progress and results
   test [FILTER…]               set everything up and run all tests against real servers
+  bench [--json FILE] [--only CASE] [--rows N] [--runs N]
+                               CPU and memory of loading, beside ClickHouse by itself and Python
   check                        formatting, lints, the layers of the workspace, one version of what must be one
 ";
 
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "demo" => demo::run(&rest),
         "test" => test::run(&rest),
+        "bench" => bench::run(&rest),
         "check" => check::run(&rest),
         _ => {
             say(USAGE);

@@ -3,15 +3,16 @@
 //! The bytes decide what the compression is; the name is asked only when there
 //! are too few of them. A stream that breaks off is an error, never an end.
 
+mod inflate;
+mod members;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::bzip2::bufread::MultiBzDecoder;
-use flate2::bufread::GzDecoder;
 use model::document::Compression;
 
 use crate::sniff::{Stream, peek};
@@ -19,6 +20,9 @@ use crate::{DecodeError, Limits, Request};
 
 /// Compressed bytes asked of the store at a time.
 const BUFFER: usize = 128 * 1024;
+
+/// Whether gzip is left to zlib-rs, the plain way, rather than to our own decoder.
+const PLAIN_GUNZIP: bool = cfg!(feature = "plain-gunzip");
 
 /// How a stream is compressed in fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,15 +40,16 @@ pub(crate) fn decompress(stream: Stream, request: &Request) -> Result<Stream, De
     let (head, stream) =
         peek(Box::new(source)).map_err(|error| DecodeError::from_io(&request.name, error))?;
     let codec = choose(&head, request)?;
-    let stream = BufReader::with_capacity(BUFFER, stream);
+    let buffered = |stream| BufReader::with_capacity(BUFFER, stream);
     let decoded: Stream = match codec {
-        Codec::Plain => Box::new(stream),
-        Codec::Gzip => Box::new(Members { member: Some(GzDecoder::new(stream)) }),
+        Codec::Plain => Box::new(buffered(stream)),
+        Codec::Gzip if PLAIN_GUNZIP => Box::new(members::Members::new(buffered(stream))),
+        Codec::Gzip => Box::new(inflate::Gunzip::new(stream)),
         Codec::Zstd => Box::new(
-            ::zstd::stream::read::Decoder::with_buffer(stream)
+            ::zstd::stream::read::Decoder::with_buffer(buffered(stream))
                 .map_err(|error| DecodeError::from_io(&request.name, error))?,
         ),
-        Codec::Bzip2 => Box::new(MultiBzDecoder::new(stream)),
+        Codec::Bzip2 => Box::new(MultiBzDecoder::new(buffered(stream))),
     };
     let guard = Guard {
         inner: decoded,
@@ -161,53 +166,6 @@ impl Read for Source {
                 Err(source) => {
                     return Err(DecodeError::Unreadable { name: self.name.clone(), source }.into());
                 }
-            }
-        }
-    }
-}
-
-/// The members of a gzip stream, one after the other. Zeros behind the last
-/// one are padding (tapes and block devices leave them); anything else is not.
-struct Members<R> {
-    member: Option<GzDecoder<R>>,
-}
-
-impl<R: BufRead> Read for Members<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            let Some(member) = &mut self.member else { return Ok(0) };
-            let count = member.read(buf)?;
-            if count > 0 {
-                return Ok(count);
-            }
-            // The member has ended and its checksum was right.
-            self.member = match self.member.take().map(GzDecoder::into_inner) {
-                Some(mut rest) => has_member(&mut rest)?.then(|| GzDecoder::new(rest)),
-                None => None,
-            };
-        }
-    }
-}
-
-/// Whether another member follows.
-fn has_member(rest: &mut impl BufRead) -> io::Result<bool> {
-    loop {
-        let available = rest.fill_buf()?;
-        let Some(first) = available.first() else { return Ok(false) };
-        match *first {
-            0 => {
-                let zeros = available.iter().take_while(|byte| **byte == 0).count();
-                rest.consume(zeros);
-            }
-            0x1f => return Ok(true),
-            _ => {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "something else follows the last member",
-                ));
             }
         }
     }

@@ -1,31 +1,38 @@
-//! Delimited text: one record a row, its fields as text.
+//! Delimited text: one record a row.
 //!
-//! NULL is an unquoted field that equals a null marker; a quoted one is text.
-//! In an object of one column an empty line is a blank line, not a row.
+//! A batch is read in two passes. The first finds the rows and notes where
+//! their fields stand in the text; the second makes each column of its fields
+//! in one go. NULL is an unquoted field that equals a null marker; a quoted one
+//! is text. In an object of one column an empty line is a blank line, not a row.
 
-mod fields;
+mod cell;
+mod dialect;
 mod header;
-mod row;
-mod tee;
+mod marks;
+#[cfg(test)]
+mod oracle;
+mod records;
+#[cfg(test)]
+mod round_trip;
 #[cfg(test)]
 mod tests;
+mod values;
+mod walk;
 
-use std::ops::Range;
+use std::sync::Arc;
 
-use ::csv::{ByteRecord, Reader, ReaderBuilder};
+use arrow::array::{Array, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Field, Schema};
 use model::RejectedRow;
-use model::document::{Csv, RaggedRows};
+use model::document::{Csv, Encoding, RaggedRows};
 
-use crate::batch::TextColumns;
 use crate::sniff::Stream;
 use crate::{DecodeError, DecodedBatch, Decoder, Place, RawRows, Request, encoding};
-use fields::{Bad, FieldReader};
+use cell::{Cell, Shape};
+use dialect::Dialect;
 use header::Columns;
-use row::Dialect;
-use tee::Tee;
-
-/// Bytes that the parser asks for at a time.
-const BUFFER: usize = 64 * 1024;
+use records::Records;
+use values::{Bad, CELLS, Values};
 
 /// Opens delimited text and reads its header.
 pub(crate) fn open(
@@ -34,17 +41,20 @@ pub(crate) fn open(
     request: Request,
 ) -> Result<Box<dyn Decoder>, DecodeError> {
     let from_io = |error| DecodeError::from_io(&request.name, error);
+    let stream = match options.encoding {
+        Encoding::Utf16 => encoding::from_utf16(stream).map_err(from_io)?,
+        Encoding::Utf8 | Encoding::Latin1 => stream,
+    };
     // A mark may stand at the start, or at the start of what is left of it.
     let (stream, mark) = encoding::without_byte_order_mark(stream).map_err(from_io)?;
     let (stream, lines) = encoding::without_lines(stream, options.skip_lines).map_err(from_io)?;
     let (stream, second) = encoding::without_byte_order_mark(stream).map_err(from_io)?;
-    let dialect = dialect(options, &request.name)?;
+    let dialect = Dialect::new(options, &request.name)?;
     let base = mark + lines + second;
-    let tee = Tee::new(stream, base, request.limits.max_row_bytes, request.name.clone());
-    let mut rows =
-        Rows { reader: reader(&dialect, tee), record: ByteRecord::new(), dialect, next: 0 };
+    let longest = request.limits.max_row_bytes;
+    let mut records = Records::new(stream, dialect, base, longest, request.name.clone());
     let names = if options.header {
-        read_header(&mut rows, options, &request, base)?
+        read_header(&mut records, &dialect, options, &request, base)?
     } else {
         Some(options.names.clone())
     };
@@ -60,73 +70,51 @@ pub(crate) fn open(
         None => Columns { of_field: vec![None; request.fields.len()], width: 0, verdict: None },
     };
     Ok(Box::new(CsvDecoder {
-        rows,
+        records,
+        values: Values::new(
+            &columns.of_field,
+            &request.fields,
+            &options.nulls,
+            options.encoding,
+            dialect,
+        ),
         columns,
-        fields: FieldReader::new(options.nulls.clone(), options.encoding, dialect),
+        cells: Vec::new(),
         pad: options.ragged == RaggedRows::Pad,
-        built: TextColumns::new(&request.fields),
         request,
     }))
 }
 
-fn dialect(options: &Csv, name: &str) -> Result<Dialect, DecodeError> {
-    let one = |field: &'static str, text: &str| match text.as_bytes() {
-        [byte] => Ok(*byte),
-        _ => Err(DecodeError::BadOption {
-            name: name.to_owned(),
-            field,
-            reason: format!("`{text}` must be one ASCII character"),
-        }),
-    };
-    let quote = Some(options.quote.as_str()).filter(|quote| !quote.is_empty());
-    // An escape that is the quote itself is the doubling that is usual anyway.
-    let escape = options.escape.as_deref().filter(|escape| *escape != options.quote);
-    Ok(Dialect {
-        delimiter: one("format.csv.delimiter", &options.delimiter)?,
-        quote: quote.map(|quote| one("format.csv.quote", quote)).transpose()?,
-        escape: escape.map(|escape| one("format.csv.escape", escape)).transpose()?,
-        comment: options
-            .comment
-            .as_deref()
-            .map(|comment| one("format.csv.comment", comment))
-            .transpose()?,
-    })
-}
-
-fn reader(dialect: &Dialect, tee: Tee) -> Reader<Tee> {
-    ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(dialect.delimiter)
-        .quoting(dialect.quote.is_some())
-        .quote(dialect.quote.unwrap_or(b'"'))
-        .double_quote(dialect.escape.is_none())
-        .escape(dialect.escape)
-        .comment(dialect.comment)
-        .buffer_capacity(BUFFER)
-        .from_reader(tee)
-}
-
 /// The names in the first record, or `None` when the object is empty.
 fn read_header(
-    rows: &mut Rows,
+    records: &mut Records,
+    dialect: &Dialect,
     options: &Csv,
     request: &Request,
     base: u64,
 ) -> Result<Option<Vec<String>>, DecodeError> {
-    if rows.read(&request.name)?.is_none() {
+    let mut cells = Vec::new();
+    if records.read(&mut cells)?.is_none() {
         return Ok(None);
     }
     // The header is no row.
-    rows.next = 0;
-    let mut names = Vec::with_capacity(rows.record.len());
-    for field in &rows.record {
+    records.next = 0;
+    let mut names = Vec::with_capacity(cells.len());
+    for cell in cells {
+        let mut bytes = Vec::new();
+        match cell.shape() {
+            Shape::Escaped => dialect.unquote(cell.of(records.text()), &mut bytes),
+            _ => bytes.extend_from_slice(cell.of(records.text())),
+        }
         let mut name = String::new();
-        encoding::append(&mut name, field, options.encoding).map_err(|_| DecodeError::Malformed {
+        encoding::append(&mut name, &bytes, options.encoding).map_err(|_| DecodeError::Malformed {
             name: request.name.clone(),
             format: "csv",
             place: Place::byte(base),
-            reason: "the header is not valid UTF-8; if it is ISO 8859-1, set `format.csv.encoding: latin1`".to_owned(),
+            reason: match options.encoding {
+                Encoding::Utf16 => "the header is not valid UTF-16".to_owned(),
+                Encoding::Utf8 | Encoding::Latin1 => "the header is not valid UTF-8; if it is ISO 8859-1, set `format.csv.encoding: latin1`".to_owned(),
+            },
         })?;
         names.push(name.trim().to_owned());
     }
@@ -138,121 +126,100 @@ fn read_header(
     Ok(Some(names))
 }
 
-/// The records of the text and the bytes they came from.
-struct Rows {
-    reader: Reader<Tee>,
-    record: ByteRecord,
-    dialect: Dialect,
-    /// Ordinal of the next row.
-    next: u64,
-}
-
-impl Rows {
-    /// Reads the next record and tells which positions the parser passed.
-    fn read(&mut self, name: &str) -> Result<Option<Range<u64>>, DecodeError> {
-        let start = self.reader.position().byte();
-        self.reader.get_mut().begin_row(self.next, start);
-        let more = self.reader.read_byte_record(&mut self.record).map_err(|error| {
-            match error.into_kind() {
-                ::csv::ErrorKind::Io(error) => DecodeError::from_io(name, error),
-                other => DecodeError::Malformed {
-                    name: name.to_owned(),
-                    format: "csv",
-                    place: Place::row(self.next),
-                    reason: format!("{other:?}"),
-                },
-            }
-        })?;
-        if !more {
-            return Ok(None);
-        }
-        let end = self.reader.position().byte();
-        self.reader.get_ref().check_row(end)?;
-        self.next += 1;
-        Ok(Some(start..end))
-    }
-
-    /// Passes over the rows before `row`.
-    fn skip_to(&mut self, row: u64, name: &str) -> Result<(), DecodeError> {
-        while self.next < row {
-            let Some(passed) = self.read(name)? else { return Ok(()) };
-            self.reader.get_mut().release(passed.end);
-        }
-        Ok(())
-    }
-
-    /// The bytes of the row that was read last, and where they lie in what is
-    /// kept for the batch.
-    fn raw(&self, passed: Range<u64>) -> (&[u8], Range<usize>) {
-        let (bytes, at) = self.reader.get_ref().slice(passed);
-        let row = self.dialect.bounds(bytes);
-        (&bytes[row.clone()], at + row.start..at + row.end)
-    }
-}
-
 struct CsvDecoder {
-    rows: Rows,
+    records: Records,
     columns: Columns,
-    fields: FieldReader,
+    values: Values,
+    /// Fields of rows that the columns do not have yet.
+    cells: Vec<Cell>,
     /// Short rows are filled up with NULL.
     pad: bool,
-    built: TextColumns,
     request: Request,
 }
 
 impl Decoder for CsvDecoder {
     fn next_batch(&mut self) -> Result<Option<DecodedBatch>, DecodeError> {
-        self.rows.skip_to(self.request.start_row, &self.request.name)?;
-        let start = self.rows.next;
-        let position = self.rows.reader.position().byte();
-        self.rows.reader.get_mut().take(position);
+        self.records.skip_to(self.request.start_row)?;
+        let start = self.records.next;
         let end = start.saturating_add(self.request.plan.rows_from(start));
-        let (mut row_numbers, mut raw_rows, mut rejected, mut bytes) =
+        let (mut row_numbers, mut rows, mut rejected, mut bytes) =
             (Vec::new(), Vec::new(), Vec::new(), 0);
-        while self.rows.next == start
-            || (self.rows.next < end && bytes < self.request.plan.batch_bytes)
+        while self.records.next == start
+            || (self.records.next < end
+                && bytes < self.request.plan.batch_bytes
+                && !self.records.is_full())
         {
-            let row = self.rows.next;
-            let Some(passed) = self.rows.read(&self.request.name)? else { break };
-            let (raw, at) = self.rows.raw(passed);
-            bytes += raw.len();
-            let (record, columns) = (&self.rows.record, &self.columns);
-            let values = check(record, columns, self.pad).and_then(|()| {
-                self.fields.read(record, raw, &columns.of_field, &self.request.fields)
-            });
-            match values {
-                Ok(values) => {
-                    self.built.push(values);
+            let (row, before) = (self.records.next, self.cells.len());
+            let Some(at) = self.records.read(&mut self.cells)? else { break };
+            bytes += at.len();
+            match check(&mut self.cells, before, &self.columns, self.pad) {
+                Ok(()) => {
                     row_numbers.push(row);
-                    raw_rows.push(at);
+                    rows.push(at);
                 }
-                Err(bad) => rejected.push(RejectedRow {
-                    row,
-                    column: bad.column,
-                    column_type: String::new(),
-                    reason: bad.reason,
-                    raw: raw.to_vec(),
-                }),
+                Err(bad) => {
+                    self.cells.truncate(before);
+                    rejected.push(rejection(row, bad, &self.records.text()[at]));
+                }
+            }
+            if self.cells.len() >= CELLS {
+                self.values.push(self.records.text(), &mut self.cells, self.columns.width);
             }
         }
-        if self.rows.next == start {
+        if self.records.next == start {
             return Ok(None);
         }
-        let position = self.rows.reader.position().byte();
-        let raw = RawRows::text(self.rows.reader.get_mut().take(position), raw_rows);
-        let batch = self.built.finish(&self.request.name)?;
-        Ok(Some(DecodedBatch { rows: start..self.rows.next, row_numbers, batch, raw, rejected }))
+        self.values.push(self.records.text(), &mut self.cells, self.columns.width);
+        let mut text = self.records.take();
+        let whole = text.len();
+        let (columns, bad) = self.values.finish(&self.request.fields, &mut text);
+        text.truncate(whole);
+        if !bad.is_empty() {
+            for (at, fault) in &bad {
+                rejected.push(rejection(row_numbers[*at], fault.clone(), &text[rows[*at].clone()]));
+            }
+            rejected.sort_by_key(|row| row.row);
+            let kept = |at: &usize| !bad.contains_key(at);
+            row_numbers = (0..row_numbers.len()).filter(kept).map(|at| row_numbers[at]).collect();
+            rows = (0..rows.len()).filter(kept).map(|at| rows[at].clone()).collect();
+        }
+        let field = |(field, column): (&crate::FieldRequest, &Arc<dyn Array>)| {
+            Field::new(&field.required_by, column.data_type().clone(), true)
+        };
+        let fields: Vec<_> = self.request.fields.iter().zip(&columns).map(field).collect();
+        let batch = RecordBatch::try_new_with_options(
+            Arc::new(Schema::new(fields)),
+            columns,
+            &RecordBatchOptions::new().with_row_count(Some(rows.len())),
+        )
+        .map_err(|source| DecodeError::Batch { name: self.request.name.clone(), source })?;
+        let raw = RawRows::reused(text, rows, self.records.spare().clone());
+        Ok(Some(DecodedBatch { rows: start..self.records.next, row_numbers, batch, raw, rejected }))
+    }
+}
+
+fn rejection(row: u64, bad: Bad, raw: &[u8]) -> RejectedRow {
+    RejectedRow {
+        row,
+        column: bad.column,
+        column_type: String::new(),
+        reason: bad.reason,
+        raw: raw.to_vec(),
     }
 }
 
 /// Refuses a row that does not have the shape of its object, and every row of
-/// an object whose columns may not pass.
-fn check(record: &ByteRecord, columns: &Columns, pad: bool) -> Result<(), Bad> {
+/// an object whose columns may not pass. The row's cells begin at `before`.
+fn check(cells: &mut Vec<Cell>, before: usize, columns: &Columns, pad: bool) -> Result<(), Bad> {
     if let Some((column, reason)) = &columns.verdict {
         return Err(Bad { column: column.clone(), reason: reason.clone() });
     }
-    let (has, expected) = (record.len(), columns.width);
-    if has == expected || (pad && has < expected) {
+    let (has, expected) = (cells.len() - before, columns.width);
+    if has == expected {
+        return Ok(());
+    }
+    if pad && has < expected {
+        cells.resize(before + expected, Cell::MISSING);
         return Ok(());
     }
     let advice =

@@ -1,5 +1,6 @@
 //! CSV objects and what becomes of them.
 
+use arrow::array::{Array, BooleanArray, Int8Array, StringArray};
 use model::BatchPlan;
 use model::document::{Csv, Drift, Encoding, Format, MissingColumn, RaggedRows, UnknownColumn};
 use rstest::rstest;
@@ -69,6 +70,107 @@ fn latin1_is_transcoded_and_kept_raw() {
     assert_eq!(outcome.table(), [["Köln", "1"]]);
     // The helper shows what is no UTF-8 as U+FFFD: the raw bytes are the object's.
     assert_eq!(outcome.rows[0].raw, "K\u{fffd}ln,1");
+}
+
+fn utf16(text: &str, big: bool) -> Vec<u8> {
+    text.encode_utf16()
+        .flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() })
+        .collect()
+}
+
+#[rstest]
+#[case::little("\u{feff}ü,b\r\n\"Köln\n\",😀\r\n", false)]
+#[case::big("\u{feff}ü,b\r\n\"Köln\n\",😀\r\n", true)]
+#[case::without_a_mark("b,ü\n😀,\"Köln\n\"", false)]
+#[case::without_a_mark_big("b,ü\n😀,\"Köln\n\"", true)]
+fn utf16_is_transcoded(#[case] text: &str, #[case] big: bool) {
+    let options = Csv { encoding: Encoding::Utf16, ..Csv::default() };
+    let outcome = decoded(&utf16(text, big), options, &["ü", "b"]);
+    assert_eq!(outcome.table(), [["Köln\n", "😀"]]);
+    // In the quarantine it is UTF-8.
+    let raw = outcome.rows[0].raw.as_str();
+    assert!(["\"Köln\n\",😀", "😀,\"Köln\n\""].contains(&raw), "{raw}");
+}
+
+#[test]
+fn documents_name_the_encodings() {
+    for (name, encoding) in
+        [("utf8", Encoding::Utf8), ("latin1", Encoding::Latin1), ("utf16", Encoding::Utf16)]
+    {
+        let parsed: Encoding = serde_json::from_str(&format!("\"{name}\"")).unwrap();
+        assert_eq!(parsed, encoding);
+    }
+}
+
+#[test]
+fn utf8_with_a_mark_passes_for_utf16() {
+    let options = Csv { encoding: Encoding::Utf16, ..Csv::default() };
+    assert_eq!(decoded("\u{feff}a\nä\n".as_bytes(), options, &["a"]).table(), [["ä"]]);
+}
+
+#[test]
+fn half_a_utf16_pair_puts_its_row_aside() {
+    let options = Csv { encoding: Encoding::Utf16, ..Csv::default() };
+    let mut bytes = utf16("\u{feff}a,b\n1,", false);
+    bytes.extend([0x3d, 0xd8]);
+    bytes.extend(utf16("\n2,3\n", false));
+    let outcome = decoded(&bytes, options, &["a", "b"]);
+    assert_eq!(outcome.table(), [["2", "3"]]);
+    assert_eq!(outcome.rejected[0].2, "field `b` is not valid UTF-16: half of a pair stands alone");
+}
+
+#[test]
+fn utf16_is_not_taken_for_utf8() {
+    let error = decode(&utf16("\u{feff}a\n1\n", false), csv(Csv::default(), &["a"])).unwrap_err();
+    let advice = "this is UTF-16 text (`format.csv.encoding: utf16` reads it); the source says csv";
+    assert!(error.to_string().contains(advice), "{error}");
+}
+
+#[test]
+fn carriage_returns_alone_end_rows_and_comments() {
+    let options = Csv { comment: Some("#".into()), ..Csv::default() };
+    let outcome = decoded(b"# x, \"\ra,b\r\r1,2\r#\r3,4", options, &["a", "b"]);
+    assert_eq!(outcome.table(), [["1", "2"], ["3", "4"]]);
+    assert!(outcome.rejected.is_empty());
+}
+
+#[test]
+fn a_comment_without_a_line_end_is_no_row() {
+    let options = Csv { comment: Some("#".into()), ..Csv::default() };
+    let outcome = decoded(b"a,b\n1,2\n# end", options, &["a", "b"]);
+    assert_eq!(outcome.table(), [["1", "2"]]);
+    assert!(outcome.rejected.is_empty());
+}
+
+#[test]
+fn rows_that_are_put_aside_leave_typed_columns_whole() {
+    let mut request = csv(Csv::default(), &["a", "b", "c"]);
+    for (field, column_type) in request.fields.iter_mut().zip(["Int8", "Nullable(String)", "Bool"])
+    {
+        field.column_type = Some(model::ColumnType::parse(column_type).unwrap());
+    }
+    let text = b"a,b,c\n1,x,true\n2,\xff,true\n3\n4,,\n";
+    let stream = crate::Input::Stream(Box::new(text.as_slice()));
+    let batch = crate::open(stream, request).unwrap().next_batch().unwrap().unwrap();
+    assert_eq!(batch.row_numbers, [0, 3]);
+    let rejected: Vec<_> =
+        batch.rejected.iter().map(|row| (row.row, row.column.as_str())).collect();
+    assert_eq!(rejected, [(1, "b"), (2, "")]);
+    assert_eq!(
+        (batch.rejected[0].raw.as_slice(), batch.raw.get(1)),
+        (&b"2,\xff,true"[..], b"4,,".to_vec())
+    );
+    let (a, b, c) = (batch.batch.column(0), batch.batch.column(1), batch.batch.column(2));
+    assert_eq!(a.as_ref(), &Int8Array::from(vec![1, 4]) as &dyn Array);
+    assert_eq!(b.as_ref(), &StringArray::from(vec![Some("x"), None]) as &dyn Array);
+    assert_eq!(c.as_ref(), &BooleanArray::from(vec![Some(true), None]) as &dyn Array);
+}
+
+#[test]
+fn texts_of_another_encoding_that_look_like_utf8_are_still_decoded() {
+    let options = Csv { encoding: Encoding::Latin1, nulls: vec!["ä".into()], ..Csv::default() };
+    let outcome = decoded(b"a,b\n\xc3\xa4,\xe4\n\"\xe4\",\"x\"\"\xe4\"\n", options, &["a", "b"]);
+    assert_eq!(outcome.table(), [["Ã¤", "∅"], ["ä", "x\"ä"]]);
 }
 
 #[test]

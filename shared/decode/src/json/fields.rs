@@ -1,39 +1,36 @@
-//! From the text of one JSON row to the values of the requested fields.
+//! From the text of one JSON row to where the values of the requested fields
+//! stand in it.
 //!
-//! The row is walked once; what nobody wants is passed over. Of a key that
-//! stands twice, the last counts.
+//! The row is walked once, and all of it is checked; what nobody wants is
+//! passed over. Of a key that stands twice, the last counts.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-
+use super::columns::Columns;
+use super::keys::{self, Keys, Step};
+use super::strict::{MAX_DEPTH, Strict};
+use crate::typed::Span;
 use crate::{FieldOrigin, FieldRequest};
 
 /// What is wanted of an object or array: a tree of keys.
-#[derive(Default)]
 pub(super) struct Wanted {
-    keys: Vec<Key>,
-    by_name: HashMap<String, usize>,
+    keys: Keys,
+    parts: Vec<Part>,
+    /// The keys that are indices of an array too, ascending.
+    by_index: Vec<(usize, usize)>,
 }
 
-struct Key {
-    name: String,
+struct Part {
+    /// The field whose value stands here, where nothing else is wanted.
+    only: Option<usize>,
     /// Fields whose value stands here.
     fields: Vec<usize>,
     /// What is wanted of the inside.
     inside: Wanted,
 }
 
-/// The raw value of each field in a row; `None` where the row lacks it.
-pub(super) type Slots<'a> = [Option<&'a str>];
-
 impl Wanted {
     /// The tree of the requested fields.
     pub(super) fn new(fields: &[FieldRequest]) -> Self {
-        let mut root = Self::default();
+        let mut root = Self::nothing();
         for (field, request) in fields.iter().enumerate() {
             let segments = match &request.origin {
                 FieldOrigin::Column(name) => std::slice::from_ref(name),
@@ -44,161 +41,193 @@ impl Wanted {
         root
     }
 
+    fn nothing() -> Self {
+        Self { keys: Keys::new(), parts: Vec::new(), by_index: Vec::new() }
+    }
+
     fn add(&mut self, segments: &[String], field: usize) {
         let Some((name, inner)) = segments.split_first() else { return };
-        let at = *self.by_name.entry(name.clone()).or_insert_with(|| {
-            self.keys.push(Key { name: name.clone(), fields: Vec::new(), inside: Self::default() });
-            self.keys.len() - 1
-        });
+        let at = self.keys.by_name(name).unwrap_or_else(|| self.want(name));
+        let part = &mut self.parts[at];
         if inner.is_empty() {
-            self.keys[at].fields.push(field);
+            part.fields.push(field);
         } else {
-            self.keys[at].inside.add(inner, field);
+            part.inside.add(inner, field);
         }
+        part.only = match part.fields[..] {
+            [field] if !part.inside.wants() => Some(field),
+            _ => None,
+        };
     }
 
-    /// Finds the fields in the text of a row, which must be an object. The
-    /// first key that no field reads is noted when `unknown` asks for it.
-    pub(super) fn find<'a>(
-        &self,
-        row: &'a str,
-        slots: &mut Slots<'a>,
-        unknown: Option<&mut Option<String>>,
-    ) -> Result<(), serde_json::Error> {
-        let mut text = serde_json::Deserializer::from_str(row);
-        Walk { wanted: self, slots, unknown }.deserialize(&mut text)?;
-        text.end()
+    fn want(&mut self, name: &str) -> usize {
+        let part = self.parts.len();
+        self.keys.want(name, part);
+        self.parts.push(Part { only: None, fields: Vec::new(), inside: Self::nothing() });
+        // "01" is no index: only the shortest spelling is.
+        if let Some(index) = name.parse::<usize>().ok().filter(|index| index.to_string() == name) {
+            self.by_index.push((index, part));
+            self.by_index.sort_unstable();
+        }
+        part
     }
 
-    /// Gives every field of this tree the same value.
-    fn fill<'a>(&self, slots: &mut Slots<'a>, value: Option<&'a str>) {
-        for key in &self.keys {
-            for field in &key.fields {
-                slots[*field] = value;
+    /// Whether anything is.
+    fn wants(&self) -> bool {
+        !self.parts.is_empty()
+    }
+
+    /// Finds the fields of a row that begins at `start`; `None` when it is no
+    /// JSON object, or nested too deeply.
+    pub(super) fn find(
+        &mut self,
+        row: Strict<'_>,
+        start: usize,
+        columns: &mut Columns,
+    ) -> Option<()> {
+        let start = row.space(start);
+        if row.byte(start) != b'{' {
+            return None;
+        }
+        let end = Walk { row, columns }.object::<true>(self, start, 0)?;
+        if row.space(end) == row.end() { Some(()) } else { None }
+    }
+
+    /// Takes back what stands for every field of this tree, and lets it be
+    /// null instead, or absent.
+    fn reset(&self, null: bool, columns: &mut Columns) {
+        for part in &self.parts {
+            for field in &part.fields {
+                if null {
+                    columns.set(*field, Span::NULL);
+                } else {
+                    columns.unset(*field);
+                }
             }
-            key.inside.fill(slots, value);
+            part.inside.reset(null, columns);
         }
     }
 }
 
-impl Key {
-    fn take<'a>(&self, raw: &'a str, slots: &mut Slots<'a>) -> Result<(), serde_json::Error> {
-        for field in &self.fields {
-            slots[*field] = Some(raw);
+/// One walk through a row.
+struct Walk<'a, 'c> {
+    row: Strict<'a>,
+    columns: &'c mut Columns,
+}
+
+impl Walk<'_, '_> {
+    /// The end of the object that begins at `at` within `depth` brackets.
+    fn object<const ROW: bool>(
+        &mut self,
+        wanted: &mut Wanted,
+        at: usize,
+        depth: u32,
+    ) -> Option<usize> {
+        let row = self.row;
+        if depth >= MAX_DEPTH {
+            return None;
         }
-        if self.inside.keys.is_empty() {
-            return Ok(());
+        let (mut at, mut cursor) = (at, Keys::START);
+        loop {
+            let key = match wanted.keys.read(row, at, cursor)? {
+                Step::Key(key) => key,
+                Step::End(at) => return Some(at + 1),
+            };
+            cursor = key.cursor;
+            at = match key.wanted {
+                Some(part) => self.part(&mut wanted.parts[part], key.value, depth + 1)?,
+                None => {
+                    if ROW && self.columns.notes_unknown() {
+                        self.columns.note_unknown(keys::name(row, at)?);
+                    }
+                    row.value(key.value, depth + 1)?
+                }
+            };
         }
+    }
+
+    /// The same of an array.
+    fn array(&mut self, wanted: &mut Wanted, at: usize, depth: u32) -> Option<usize> {
+        let row = self.row;
+        if depth >= MAX_DEPTH {
+            return None;
+        }
+        let mut at = row.space(at + 1);
+        if row.byte(at) == b']' {
+            return Some(at + 1);
+        }
+        let mut indices = wanted.by_index.iter().peekable();
+        for index in 0.. {
+            let end = match indices.next_if(|(wanted, _)| *wanted == index) {
+                Some((_, part)) => self.part(&mut wanted.parts[*part], at, depth + 1)?,
+                None => row.value(at, depth + 1)?,
+            };
+            at = row.space(end);
+            match row.byte(at) {
+                b',' => at = row.space(at + 1),
+                b']' => return Some(at + 1),
+                _ => break,
+            }
+        }
+        None
+    }
+
+    /// Takes the value that begins at `at`.
+    #[inline(always)]
+    fn part(&mut self, part: &mut Part, at: usize, depth: u32) -> Option<usize> {
+        let Some(field) = part.only else { return self.parts(part, at, depth) };
+        let row = self.row;
+        match row.byte(at) {
+            b'"' => {
+                let (end, escaped) = row.string(at + 1)?;
+                if escaped {
+                    self.columns.escaped(&[field], row.text(), at + 1..end);
+                } else {
+                    self.columns.set(field, Span::new(at + 1, end));
+                }
+                Some(end + 1)
+            }
+            b'n' => {
+                self.columns.set(field, Span::NULL);
+                row.word(at)
+            }
+            _ => {
+                let end = row.value(at, depth)?;
+                self.columns.set(field, Span::new(at, end));
+                Some(end)
+            }
+        }
+    }
+
+    /// Takes a value that several fields want, the whole or parts of it.
+    #[inline(never)]
+    fn parts(&mut self, part: &mut Part, at: usize, depth: u32) -> Option<usize> {
+        let row = self.row;
+        let first = row.byte(at);
         // Of an earlier value of the same key nothing may stay. What is inside
         // a null is null; what is inside another scalar is not there.
-        self.inside.fill(slots, (raw == "null").then_some(raw));
-        if raw.starts_with(['{', '[']) { self.inside.find(raw, slots, None) } else { Ok(()) }
-    }
-}
-
-/// One walk through an object or an array.
-struct Walk<'w, 's, 'a> {
-    wanted: &'w Wanted,
-    slots: &'s mut Slots<'a>,
-    unknown: Option<&'s mut Option<String>>,
-}
-
-impl<'a> DeserializeSeed<'a> for Walk<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, text: D) -> Result<(), D::Error> {
-        text.deserialize_any(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Walk<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'a>>(mut self, mut map: M) -> Result<(), M::Error> {
-        // Rows mostly repeat the order of their keys.
-        let mut guess = 0;
-        while let Some(found) = map.next_key_seed(KeySeed {
-            wanted: self.wanted,
-            guess,
-            unknown: self.unknown.as_deref_mut(),
-        })? {
-            match found.map(|at| (at, &self.wanted.keys[at])) {
-                Some((at, key)) => {
-                    guess = at + 1;
-                    let raw = map.next_value::<&'a RawValue>()?.get();
-                    key.take(raw, self.slots).map_err(serde::de::Error::custom)?;
+        part.inside.reset(first == b'n', self.columns);
+        let end = match first {
+            b'"' => {
+                let (end, escaped) = row.string(at + 1)?;
+                if escaped {
+                    self.columns.escaped(&part.fields, row.text(), at + 1..end);
+                } else {
+                    self.set(part, Span::new(at + 1, end));
                 }
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+                return Some(end + 1);
             }
+            b'{' if part.inside.wants() => self.object::<false>(&mut part.inside, at, depth)?,
+            b'[' if part.inside.wants() => self.array(&mut part.inside, at, depth)?,
+            _ => row.value(at, depth)?,
+        };
+        self.set(part, if first == b'n' { Span::NULL } else { Span::new(at, end) });
+        Some(end)
+    }
+
+    fn set(&mut self, part: &Part, span: Span) {
+        for field in &part.fields {
+            self.columns.set(*field, span);
         }
-        Ok(())
-    }
-
-    fn visit_seq<S: SeqAccess<'a>>(self, mut seq: S) -> Result<(), S::Error> {
-        for index in 0_usize.. {
-            let Some(raw) = seq.next_element::<&'a RawValue>()? else { break };
-            // "01" is no index: only the shortest spelling is.
-            if let Some(at) = self.wanted.by_name.get(&index.to_string()) {
-                self.wanted.keys[*at]
-                    .take(raw.get(), self.slots)
-                    .map_err(serde::de::Error::custom)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Which of the wanted keys a key is.
-struct KeySeed<'w, 's> {
-    wanted: &'w Wanted,
-    guess: usize,
-    unknown: Option<&'s mut Option<String>>,
-}
-
-impl<'a> DeserializeSeed<'a> for KeySeed<'_, '_> {
-    type Value = Option<usize>;
-
-    fn deserialize<D: Deserializer<'a>>(self, text: D) -> Result<Self::Value, D::Error> {
-        text.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeySeed<'_, '_> {
-    type Value = Option<usize>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        if self.wanted.keys.get(self.guess).is_some_and(|wanted| wanted.name == key) {
-            return Ok(Some(self.guess));
-        }
-        let found = self.wanted.by_name.get(key).copied();
-        if let (None, Some(unknown)) = (found, self.unknown) {
-            unknown.get_or_insert_with(|| key.to_owned());
-        }
-        Ok(found)
-    }
-}
-
-/// A raw value as the text of a column: strings without quotes and escapes,
-/// null as NULL, everything else as it is written.
-pub(super) fn column_text(raw: &str) -> Result<Option<Cow<'_, str>>, serde_json::Error> {
-    if raw == "null" {
-        return Ok(None);
-    }
-    match raw.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        Some(text) if memchr::memchr(b'\\', text.as_bytes()).is_none() => {
-            Ok(Some(Cow::Borrowed(text)))
-        }
-        Some(_) => serde_json::from_str::<String>(raw).map(|text| Some(Cow::Owned(text))),
-        None => Ok(Some(Cow::Borrowed(raw))),
     }
 }

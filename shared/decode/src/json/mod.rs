@@ -1,26 +1,41 @@
-//! JSON text: one object a row, its fields as text.
+//! JSON text: one object a row, its fields as spans of the text.
+//!
+//! A batch is made in two steps: its rows are found and gathered in one text,
+//! then each is walked for where the values of its fields stand. Of a key that
+//! stands twice, the last counts.
 
 mod buffer;
+mod columns;
 mod fields;
+mod gather;
+mod keys;
 mod path;
+mod reason;
 mod rows;
 mod scan;
+mod strict;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unescape;
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use model::RejectedRow;
 use model::document::{Json, MissingColumn, UnknownColumn};
-use serde::de::IgnoredAny;
 
-use crate::batch::TextColumns;
 use crate::sniff::Stream;
 use crate::{DecodeError, DecodedBatch, Decoder, Place, RawRows, Request, encoding};
-use fields::{Wanted, column_text};
+use columns::Columns;
+use fields::Wanted;
+use gather::Gathered;
 use rows::Rows;
+use strict::Strict;
+
+/// Most bytes of a row, and of a batch besides its last row, whatever is asked
+/// for: places in the text of a batch, and in what is unescaped of it, are
+/// held in 32 bits.
+const MAX_BYTES: usize = 1 << 29;
 
 /// Opens a JSON text.
 pub(crate) fn open(
@@ -30,10 +45,12 @@ pub(crate) fn open(
 ) -> Result<Box<dyn Decoder>, DecodeError> {
     let (stream, mark) = encoding::without_byte_order_mark(stream)
         .map_err(|error| DecodeError::from_io(&request.name, error))?;
+    let max_row_bytes = request.limits.max_row_bytes.min(MAX_BYTES);
+    let notes_unknown = request.drift.unknown != UnknownColumn::Ignore;
     Ok(Box::new(JsonDecoder {
-        rows: Rows::new(stream, mark, options, request.name.clone(), request.limits.max_row_bytes),
+        rows: Rows::new(stream, mark, options, request.name.clone(), max_row_bytes),
         wanted: Wanted::new(&request.fields),
-        built: TextColumns::new(&request.fields),
+        columns: Columns::new(request.fields.len(), notes_unknown),
         last_bytes: 0,
         request,
     }))
@@ -42,7 +59,7 @@ pub(crate) fn open(
 struct JsonDecoder {
     rows: Rows,
     wanted: Wanted,
-    built: TextColumns,
+    columns: Columns,
     /// Bytes of the batch before.
     last_bytes: usize,
     request: Request,
@@ -52,35 +69,32 @@ impl Decoder for JsonDecoder {
     fn next_batch(&mut self) -> Result<Option<DecodedBatch>, DecodeError> {
         self.skip()?;
         let start = self.rows.next;
-        let (raw, rows) = self.read_rows(start)?;
+        let Gathered { mut text, rows, torn } = self.gather(start)?;
         if rows.is_empty() {
             return Ok(None);
         }
-        let (mut row_numbers, mut raw_rows, mut rejected) =
-            (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()), Vec::new());
-        let mut slots = vec![None; self.request.fields.len()];
-        let mut values = Vec::with_capacity(slots.len());
+        self.columns.begin(rows.len(), text.len());
+        let (mut row_numbers, mut raw_rows) =
+            (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        let (mut rejected, mut torn) = (Vec::new(), torn.into_iter().peekable());
         for (row, at) in (start..).zip(rows) {
-            let bytes = &raw[at.clone()];
-            match self.parse(row, bytes, &mut slots, &mut values)? {
-                Ok(()) => {
-                    self.built.push(values.iter().map(Option::as_deref));
-                    row_numbers.push(row);
-                    raw_rows.push(at);
-                }
-                Err(Bad { column, reason }) => {
-                    rejected.push(RejectedRow {
-                        row,
-                        column,
-                        column_type: String::new(),
-                        reason,
-                        raw: bytes.to_vec(),
-                    });
-                }
-            }
+            let (bad, raw) = match torn.next_if(|torn| torn.row == raw_rows.len() + rejected.len())
+            {
+                Some(torn) => (Bad::row(reason::torn(&torn.bytes)), torn.bytes),
+                None => match self.read(row, &text, &at)? {
+                    Ok(()) => {
+                        row_numbers.push(row);
+                        raw_rows.push(at);
+                        continue;
+                    }
+                    Err(bad) => (bad, text.as_bytes()[at].to_vec()),
+                },
+            };
+            let Bad { column, reason } = bad;
+            rejected.push(RejectedRow { row, column, column_type: String::new(), reason, raw });
         }
-        let batch = self.built.finish(&self.request.name)?;
-        let raw = RawRows::text(raw, raw_rows);
+        let batch = self.columns.finish(&mut text, &self.request.fields, &self.request.name)?;
+        let raw = RawRows::text(text.into_bytes(), raw_rows);
         Ok(Some(DecodedBatch { rows: start..self.rows.next, row_numbers, batch, raw, rejected }))
     }
 }
@@ -100,99 +114,79 @@ impl Bad {
 impl JsonDecoder {
     /// Passes over the rows before the first that is wanted.
     fn skip(&mut self) -> Result<(), DecodeError> {
-        let mut passed = Vec::new();
-        while self.rows.next < self.request.start_row && self.rows.read(&mut passed)?.is_some() {
-            passed.clear();
-        }
+        while self.rows.next < self.request.start_row && self.rows.read(|_| ())? {}
         Ok(())
     }
 
-    /// The text of the rows of one batch, and where in it each row lies.
-    fn read_rows(&mut self, start: u64) -> Result<(Vec<u8>, Vec<Range<usize>>), DecodeError> {
+    /// The rows of one batch.
+    fn gather(&mut self, start: u64) -> Result<Gathered, DecodeError> {
         let end = start.saturating_add(self.request.plan.rows_from(start));
-        let (mut raw, mut rows) =
-            (Vec::with_capacity(self.last_bytes + self.last_bytes / 8), Vec::new());
-        while self.rows.next == start
-            || (self.rows.next < end && raw.len() < self.request.plan.batch_bytes)
-        {
-            let Some(row) = self.rows.read(&mut raw)? else { break };
-            rows.push(row);
+        let most = self.request.plan.batch_bytes.min(MAX_BYTES);
+        let mut gathered = Gathered::with_capacity(self.last_bytes + self.last_bytes / 8);
+        let mut bytes = 0;
+        while self.rows.next == start || (self.rows.next < end && bytes < most) {
+            let found = self.rows.read(|row| {
+                bytes += row.len();
+                gathered.push(row);
+            })?;
+            if !found {
+                break;
+            }
         }
-        self.last_bytes = raw.len();
-        Ok((raw, rows))
+        self.last_bytes = gathered.text.len();
+        Ok(gathered)
     }
 
-    /// Makes the values of one row. The outer error ends the object, the inner
+    /// Finds the values of one row. The outer error ends the object, the inner
     /// one puts the row aside.
-    fn parse<'a>(
-        &self,
+    fn read(
+        &mut self,
         row: u64,
-        bytes: &'a [u8],
-        slots: &mut [Option<&'a str>],
-        values: &mut Vec<Option<Cow<'a, str>>>,
+        text: &str,
+        at: &Range<usize>,
     ) -> Result<Result<(), Bad>, DecodeError> {
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                return Ok(Err(Bad::row(format!(
-                    "not valid UTF-8 at byte {} of the row",
-                    error.valid_up_to()
-                ))));
-            }
+        self.columns.begin_row();
+        let verdict = match self.wanted.find(Strict::new(text, at.end), at.start, &mut self.columns)
+        {
+            Some(()) => self.judge(row, text)?,
+            None => Err(Bad::row(reason::refused(&text[at.clone()]))),
         };
-        if let Some(first) = text.trim_ascii_start().bytes().next().filter(|first| *first != b'{') {
-            return Ok(Err(match serde_json::from_str::<IgnoredAny>(text) {
-                Ok(_) => Bad::row(format!("an object is expected, not {}", text::kind(first))),
-                Err(error) => Bad::row(format!("malformed JSON: {error}")),
-            }));
+        match &verdict {
+            Ok(()) => self.columns.keep_row(),
+            Err(_) => self.columns.drop_row(),
         }
-        slots.fill(None);
-        let mut unknown = None;
-        let noted = (self.request.drift.unknown != UnknownColumn::Ignore).then_some(&mut unknown);
-        if let Err(error) = self.wanted.find(text, slots, noted) {
-            return Ok(Err(Bad::row(format!("malformed JSON: {error}"))));
-        }
-        if let Err(bad) = self.check_drift(row, unknown, slots)? {
-            return Ok(Err(bad));
-        }
-        values.clear();
-        for (slot, field) in slots.iter().zip(&self.request.fields) {
-            match slot.map_or(Ok(None), column_text) {
-                Ok(value) => values.push(value),
-                Err(error) => {
-                    let reason = format!("field `{}` is no valid text: {error}", field.origin);
-                    return Ok(Err(Bad { column: field.required_by.clone(), reason }));
-                }
-            }
-        }
-        Ok(Ok(()))
+        Ok(verdict)
     }
 
-    fn check_drift(
-        &self,
-        row: u64,
-        unknown: Option<String>,
-        slots: &[Option<&str>],
-    ) -> Result<Result<(), Bad>, DecodeError> {
-        let (name, place) = (&self.request.name, Place::row(row));
-        if let Some(field) = unknown {
-            if self.request.drift.unknown == UnknownColumn::Fail {
-                return Err(DecodeError::UnknownField { name: name.clone(), field, place });
+    /// What becomes of a row that is a JSON object.
+    fn judge(&mut self, row: u64, text: &str) -> Result<Result<(), Bad>, DecodeError> {
+        let (request, place) = (&self.request, Place::row(row));
+        if let Some(field) = self.columns.unknown() {
+            if request.drift.unknown == UnknownColumn::Fail {
+                return Err(DecodeError::UnknownField { name: request.name.clone(), field, place });
             }
             let reason =
                 format!("key `{field}` is not in the source document (drift.unknown: quarantine)");
             return Ok(Err(Bad::row(reason)));
         }
-        if self.request.drift.missing == MissingColumn::Null {
-            return Ok(Ok(()));
+        if request.drift.missing != MissingColumn::Null
+            && let Some(field) = self.columns.missing()
+        {
+            let field = &request.fields[field];
+            let (origin, column) = (field.origin.to_string(), field.required_by.clone());
+            if request.drift.missing == MissingColumn::Fail {
+                let name = request.name.clone();
+                return Err(DecodeError::MissingField { name, origin, column, place });
+            }
+            let reason = format!("the row has no `{origin}` (drift.missing: quarantine)");
+            return Ok(Err(Bad { column, reason }));
         }
-        let missing = slots.iter().zip(&self.request.fields).find(|(slot, _)| slot.is_none());
-        let Some((_, field)) = missing else { return Ok(Ok(())) };
-        let (origin, column) = (field.origin.to_string(), field.required_by.clone());
-        if self.request.drift.missing == MissingColumn::Fail {
-            return Err(DecodeError::MissingField { name: name.clone(), origin, column, place });
+        if let Some((field, at)) = self.columns.torn() {
+            let field = &request.fields[field];
+            let column = field.required_by.clone();
+            let reason = reason::half_pair(&field.origin, &text[at.start - 1..=at.end]);
+            return Ok(Err(Bad { column, reason }));
         }
-        let reason = format!("the row has no `{origin}` (drift.missing: quarantine)");
-        Ok(Err(Bad { column, reason }))
+        Ok(Ok(()))
     }
 }

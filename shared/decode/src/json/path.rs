@@ -41,16 +41,15 @@ fn open(text: &mut Text, bracket: u8) {
 
 fn find_key(text: &mut Text, wanted: &str) -> Result<(), DecodeError> {
     let mut seen = Vec::new();
-    let mut raw = Vec::new();
     if text.peek()? == Some(b'}') {
         return Err(absent(text, wanted, &seen));
     }
     loop {
         expect(text, b'"')?;
-        raw.clear();
-        text.value(&mut raw)?;
-        let key: String = serde_json::from_slice(&raw)
-            .map_err(|error| text.malformed(format!("a key is no text: {error}")))?;
+        let length = text.value()?;
+        let key: Result<String, _> = serde_json::from_slice(&text.buffer.rest()[..length]);
+        text.buffer.consume(length);
+        let key = key.map_err(|error| text.malformed(format!("a key is no text: {error}")))?;
         expect(text, b':')?;
         text.buffer.consume(1);
         if text.peek()?.is_none() {

@@ -1,8 +1,6 @@
 //! From a stream of JSON text to the exact bytes of one row after the other,
 //! in bounded memory, whatever the layout.
 
-use std::ops::Range;
-
 use model::document::{Json, JsonLayout};
 
 use super::buffer::is_space;
@@ -35,6 +33,14 @@ enum State {
     End,
 }
 
+/// A row at the start of what is not consumed.
+struct Found {
+    /// Its bytes.
+    row: usize,
+    /// Its bytes with its line end.
+    whole: usize,
+}
+
 impl Rows {
     pub(super) fn new(
         stream: Stream,
@@ -56,45 +62,39 @@ impl Rows {
         }
     }
 
-    /// Appends the next row to `out` and tells where it lies there; `None` at
-    /// the end of the object.
-    pub(super) fn read(&mut self, out: &mut Vec<u8>) -> Result<Option<Range<usize>>, DecodeError> {
+    /// Gives the bytes of the next row to `take`; `false` at the end of the
+    /// object.
+    pub(super) fn read(&mut self, take: impl FnOnce(&[u8])) -> Result<bool, DecodeError> {
         let found = match self.layout {
-            Layout::Lines => self.read_line(out),
-            Layout::Array | Layout::Document(_) => self.read_element(out),
+            Layout::Lines => self.find_line(),
+            Layout::Array | Layout::Document(_) => self.find_element(),
         };
-        match found {
-            Ok(Some(row)) => {
-                self.next += 1;
-                Ok(Some(row))
-            }
-            Ok(None) => Ok(None),
-            Err(error) => Err(error.in_row(self.next)),
-        }
+        let Some(Found { row, whole }) = found.map_err(|error| error.in_row(self.next))? else {
+            return Ok(false);
+        };
+        take(&self.text.buffer.rest()[..row]);
+        self.text.buffer.consume(whole);
+        self.next += 1;
+        Ok(true)
     }
 
-    fn read_line(&mut self, out: &mut Vec<u8>) -> Result<Option<Range<usize>>, DecodeError> {
+    fn find_line(&mut self) -> Result<Option<Found>, DecodeError> {
         if matches!(self.state, State::Start) {
             self.text.check_lines()?;
             self.state = State::Behind;
         }
         while let Some((line, whole)) = self.text.line()? {
-            let bytes = &self.text.buffer.rest()[..line];
-            let row = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-            let blank = row.iter().all(|byte| is_space(*byte));
-            let start = out.len();
-            if !blank {
-                out.extend_from_slice(row);
+            let line = &self.text.buffer.rest()[..line];
+            let row = line.strip_suffix(b"\r").unwrap_or(line);
+            if !row.iter().all(|byte| is_space(*byte)) {
+                return Ok(Some(Found { row: row.len(), whole }));
             }
             self.text.buffer.consume(whole);
-            if !blank {
-                return Ok(Some(start..out.len()));
-            }
         }
         Ok(None)
     }
 
-    fn read_element(&mut self, out: &mut Vec<u8>) -> Result<Option<Range<usize>>, DecodeError> {
+    fn find_element(&mut self) -> Result<Option<Found>, DecodeError> {
         match self.state {
             State::Start => {
                 if self.text.peek()?.is_none() {
@@ -118,7 +118,8 @@ impl Rows {
             return Err(self.text.cut_off());
         }
         self.state = State::Behind;
-        self.text.value(out).map(Some)
+        let row = self.text.value()?;
+        Ok(Some(Found { row, whole: row }))
     }
 
     /// Goes to the first element of the array.
@@ -144,7 +145,7 @@ impl Rows {
     }
 
     /// Behind the array only its surroundings may follow, then nothing.
-    fn leave(&mut self) -> Result<Option<Range<usize>>, DecodeError> {
+    fn leave(&mut self) -> Result<Option<Found>, DecodeError> {
         self.text.buffer.consume(1);
         let around = std::mem::take(&mut self.text.around);
         if !around.is_empty() {

@@ -4,9 +4,8 @@
 //! value from the next, at a fraction of what parsing costs. Whether a value
 //! is valid is for the parser to say.
 
-use memchr::memchr2;
-
 use super::buffer::is_space;
+use super::strict::plain;
 
 /// Follows one value through pieces of text.
 pub(super) struct Scanner {
@@ -62,14 +61,15 @@ impl Scanner {
         while at < piece.len() {
             match self.mode {
                 Mode::Text => {
-                    let Some(found) = memchr2(b'"', b'\\', &piece[at..]) else { return Scan::More };
-                    at += found + 1;
-                    if piece[at - 1] == b'\\' {
-                        self.mode = Mode::Escape;
-                    } else if self.open.is_empty() {
-                        return Scan::End(at);
-                    } else {
-                        self.mode = Mode::Structure;
+                    at = plain(piece, at);
+                    let Some(found) = piece.get(at) else { return Scan::More };
+                    at += 1;
+                    match found {
+                        b'\\' => self.mode = Mode::Escape,
+                        b'"' if self.open.is_empty() => return Scan::End(at),
+                        b'"' => self.mode = Mode::Structure,
+                        // A control character is for the parser to refuse.
+                        _ => {}
                     }
                 }
                 Mode::Escape => {

@@ -1,5 +1,8 @@
 //! JSON objects and what becomes of them.
 
+mod properties;
+mod values;
+
 use model::document::{Drift, Format, Json, JsonLayout, MissingColumn, UnknownColumn};
 use rstest::rstest;
 

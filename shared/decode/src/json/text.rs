@@ -2,7 +2,6 @@
 //! wrong with it.
 
 use std::io;
-use std::ops::Range;
 
 use memchr::memchr;
 
@@ -56,8 +55,8 @@ impl Text {
         }
     }
 
-    /// Appends the value that begins here and passes over it.
-    pub(super) fn value(&mut self, out: &mut Vec<u8>) -> Result<Range<usize>, DecodeError> {
+    /// Length of the value that begins here; all of it is in the buffer then.
+    pub(super) fn value(&mut self) -> Result<usize, DecodeError> {
         self.scanner.restart();
         let mut scanned = 0;
         loop {
@@ -71,12 +70,7 @@ impl Text {
             }
             match outcome {
                 Scan::More => scanned = length,
-                Scan::End(_) => {
-                    let start = out.len();
-                    out.extend_from_slice(&self.buffer.rest()[..length]);
-                    self.buffer.consume(length);
-                    return Ok(start..out.len());
-                }
+                Scan::End(_) => return Ok(length),
                 Scan::Broken(_, reason) => {
                     self.buffer.consume(length);
                     return Err(self.malformed(reason));

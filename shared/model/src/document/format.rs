@@ -93,6 +93,8 @@ pub enum Encoding {
     Utf8,
     /// ISO 8859-1.
     Latin1,
+    /// UTF-16; its byte-order mark says which byte of a character comes first.
+    Utf16,
 }
 
 /// What a row with more or fewer fields than there are columns does.

@@ -1,0 +1,64 @@
+//! The figures of a case.
+
+use serde::Serialize;
+
+/// What one run of one case cost, in CPU seconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sample {
+    pub client: f64,
+    pub server: f64,
+    pub by_itself: f64,
+    pub python: f64,
+    pub python_server: f64,
+    pub peak_mb: f64,
+}
+
+/// A row of the report: CPU seconds per million rows, and ratios of medians.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    pub case: String,
+    pub rows: u64,
+    pub client_cpu_s_per_mrow: f64,
+    pub server_cpu_s_per_mrow: f64,
+    pub self_cpu_s_per_mrow: f64,
+    /// Python's own and the server's, while it inserts.
+    pub python_cpu_s_per_mrow: Option<f64>,
+    pub ratio_to_clickhouse: f64,
+    pub server_ratio_to_clickhouse: f64,
+    pub ratio_to_python: Option<f64>,
+    pub peak_rss_mb: f64,
+    pub runs: usize,
+}
+
+impl Row {
+    /// The medians of the samples.
+    pub fn of(case: &str, rows: u64, samples: &[Sample], with_python: bool) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "rows are far below 2^53")]
+        let million = rows as f64 / 1e6;
+        let median = |value: fn(&Sample) -> f64| {
+            let mut values: Vec<f64> = samples.iter().map(value).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or_default()
+        };
+        let (client, server) = (median(|s| s.client), median(|s| s.server));
+        let by_itself = median(|s| s.by_itself);
+        let python = with_python.then(|| median(|s| s.python + s.python_server));
+        Self {
+            case: case.to_owned(),
+            rows,
+            client_cpu_s_per_mrow: round(client / million),
+            server_cpu_s_per_mrow: round(server / million),
+            self_cpu_s_per_mrow: round(by_itself / million),
+            python_cpu_s_per_mrow: python.map(|python| round(python / million)),
+            ratio_to_clickhouse: round((client + server) / by_itself),
+            server_ratio_to_clickhouse: round(server / by_itself),
+            ratio_to_python: python.map(|python| round((client + server) / python)),
+            peak_rss_mb: round(samples.iter().map(|s| s.peak_mb).fold(0.0, f64::max)),
+            runs: samples.len(),
+        }
+    }
+}
+
+fn round(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}

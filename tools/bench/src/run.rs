@@ -1,0 +1,173 @@
+//! A run: the stack, each case by the server itself, by the function and by
+//! Python, and the report.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use testkit::{Lake, Setup, start};
+
+use crate::Options;
+use crate::cases::{Case, cases};
+use crate::meter::{Meter, peak_mb, reset_peak, say};
+use crate::python::Python;
+use crate::rows::{Row, Sample};
+use crate::table::render;
+
+/// How long the idle rate of the server is measured.
+const CALIBRATION: Duration = Duration::from_secs(4);
+
+/// Measures every case and prints the report.
+pub async fn run(options: &Options) -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let workspace = root.ancestors().nth(2).context("the workspace's folder")?;
+    let cache = workspace.join(".motherlode").join("cache");
+    let folder = tempfile::tempdir()?;
+    say("making the files");
+    let cases = cases(options, folder.path(), &cache)?;
+    ensure!(!cases.is_empty(), "no case has such a name");
+    let python = if options.no_python {
+        None
+    } else {
+        Some(Python::set_up(&cache, &root.join("src").join("baseline.py"))?)
+    };
+    say("starting the stack");
+    let setup = Setup {
+        concurrency: 1,
+        timeout_seconds: 900,
+        visibility_timeout_s: 900,
+        ..Setup::new("bench")
+    };
+    let setup =
+        Setup { env: [("MOTHERLODE_LEASE_SECONDS".to_owned(), "60".to_owned())].into(), ..setup };
+    let stack = start(&setup)?;
+    let bench = Bench { lake: Lake::of(stack.state()).await?, python };
+    bench.lake.query("ingestion", "CREATE DATABASE IF NOT EXISTS bench").await?;
+    let mut rows = Vec::new();
+    for case in &cases {
+        bench.lake.register(&case.document(!options.no_provenance)).await?;
+        // The first run warms caches and connections and is not counted.
+        let mut samples = Vec::new();
+        for number in 0..=options.runs {
+            let sample = bench.sample(case, number).await.with_context(|| case.name)?;
+            say(&format!("{} run {number}: {sample:?}", case.name));
+            if number > 0 {
+                samples.push(sample);
+            }
+        }
+        rows.push(Row::of(case.name, case.rows, &samples, bench.python.is_some()));
+    }
+    {
+        use std::io::Write as _;
+        writeln!(std::io::stdout().lock(), "{}", render(&rows))?;
+    }
+    if let Some(file) = &options.json {
+        std::fs::write(file, serde_json::to_vec_pretty(&rows)?)?;
+    }
+    Ok(())
+}
+
+struct Bench {
+    lake: Lake,
+    python: Option<Python>,
+}
+
+impl Bench {
+    async fn sample(&self, case: &Case, number: usize) -> anyhow::Result<Sample> {
+        let status = self.lake.control.status().await?;
+        let server = status.part("ingestion").and_then(|part| part.pid).context("no server")?;
+        let mut meter = Meter::calibrate(server, CALIBRATION).await?;
+        let mut sample = Sample::default();
+
+        let own = format!("{}_itself_{number}", case.table());
+        self.fresh(case, &own).await?;
+        let insert = format!(
+            "INSERT INTO bench.{own} SELECT * FROM file('{}', '{}', '{}') SETTINGS max_threads = 1, max_insert_threads = 1, min_insert_block_size_rows = 524288, min_insert_block_size_bytes = 0",
+            case.file.display(),
+            case.clickhouse_format,
+            case.structure().replace('\'', "\\'"),
+        );
+        meter.start()?;
+        self.lake.query("ingestion", &insert).await?;
+        sample.by_itself = meter.read()?;
+        self.settle(case, &own, case.rows).await?;
+
+        self.ours(case, number, &mut meter, &mut sample).await?;
+
+        if let Some(python) = &self.python {
+            let table = format!("{}_python_{number}", case.table());
+            self.fresh(case, &table).await?;
+            let cluster = &self.lake.state.clusters[0];
+            meter.start()?;
+            let cost = tokio::task::block_in_place(|| {
+                python.load(
+                    case,
+                    &format!("bench.{table}"),
+                    &cluster.http,
+                    &cluster.user,
+                    &cluster.password,
+                )
+            })?;
+            sample.python_server = meter.read()?;
+            sample.python = cost.cpu_s;
+            ensure!(cost.rows == case.rows, "Python read {} of {} rows", cost.rows, case.rows);
+            self.settle(case, &table, case.rows).await?;
+        }
+        Ok(sample)
+    }
+
+    /// The function's way: a file lands in the bucket.
+    async fn ours(
+        &self,
+        case: &Case,
+        number: usize,
+        meter: &mut Meter,
+        sample: &mut Sample,
+    ) -> anyhow::Result<()> {
+        let bytes = std::fs::read(&case.file)?;
+        let name = case.file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let function = self.function().await?;
+        reset_peak(function)?;
+        let before = crate::meter::cpu_seconds(function)?;
+        meter.start()?;
+        let landed =
+            self.lake.land(case.source, &format!("{}/{number}-{name}", case.source), bytes).await?;
+        let record = self.lake.done(&landed).await?;
+        sample.server = meter.read()?;
+        sample.client = crate::meter::cpu_seconds(function)? - before;
+        sample.peak_mb = peak_mb(function)?;
+        ensure!(
+            record.counts.rows_written == case.rows,
+            "{} of {} rows were written",
+            record.counts.rows_written,
+            case.rows
+        );
+        let table = case.table();
+        let count = self.lake.scalar(&format!("SELECT count() FROM bench.{table}")).await?;
+        ensure!(count == case.rows.to_string(), "{count} rows are in bench.{table}");
+        self.lake.query("ingestion", &format!("SYSTEM STOP MERGES bench.{table}")).await?;
+        self.lake.query("ingestion", &format!("TRUNCATE TABLE bench.{table}")).await?;
+        Ok(())
+    }
+
+    /// The process of the one instance of the function.
+    async fn function(&self) -> anyhow::Result<u32> {
+        let status = self.lake.control.status().await?;
+        let mother = status.function("mother").context("no function")?;
+        mother.instances.first().map(|instance| instance.pid).context("no instance of mother")
+    }
+
+    async fn fresh(&self, case: &Case, table: &str) -> anyhow::Result<()> {
+        self.lake.query("ingestion", &case.create(table)).await?;
+        self.lake.query("ingestion", &format!("SYSTEM STOP MERGES bench.{table}")).await?;
+        Ok(())
+    }
+
+    /// Checks that all rows came, and drops the table.
+    async fn settle(&self, case: &Case, table: &str, rows: u64) -> anyhow::Result<()> {
+        let count = self.lake.scalar(&format!("SELECT count() FROM bench.{table}")).await?;
+        ensure!(count == rows.to_string(), "{}: {count} rows are in bench.{table}", case.name);
+        self.lake.query("ingestion", &format!("DROP TABLE bench.{table}")).await?;
+        Ok(())
+    }
+}

@@ -101,7 +101,7 @@ impl Records {
                 break row;
             }
             if !self.more()? {
-                match self.last(cells) {
+                match self.last(cells)? {
                     Some(row) => break row,
                     None => return Ok(None),
                 }
@@ -197,16 +197,27 @@ impl Records {
         }
     }
 
-    /// The row at the end of the text, which has no line end.
-    fn last(&mut self, cells: &mut Vec<Cell>) -> Option<Range<u32>> {
+    /// The row at the end of the text, which has no line end. A quote that is
+    /// still open there may have swallowed any number of rows.
+    fn last(&mut self, cells: &mut Vec<Cell>) -> Result<Option<Range<u32>>, DecodeError> {
         // The text is shorter than a cell can point at.
         let end = u32::try_from(self.end).unwrap_or(u32::MAX);
         let first = self.text().get(self.start as usize).copied();
         let cell = match self.state {
-            State::Comment => return None,
-            State::Start if first.is_none() || first == self.dialect.comment => return None,
+            State::Comment => return Ok(None),
+            State::Start if first.is_none() || first == self.dialect.comment => return Ok(None),
             State::Start | State::Plain => Cell::plain(self.field, end),
-            State::Quoted { .. } => quoted(self.field, end, end, true),
+            State::Quoted { .. } => {
+                return Err(DecodeError::Malformed {
+                    name: self.name.clone(),
+                    format: "csv",
+                    place: Place::byte(self.base + u64::from(self.field)).in_row(self.next),
+                    reason:
+                        "the object ends within quotes that are opened here: it is cut off, or \
+                             the quote is not closed; correct it, or `format.csv.quote`"
+                            .to_owned(),
+                });
+            }
             State::Closed { escaped, quote } => {
                 quoted(self.field, quote, end, escaped || quote + 1 != end)
             }
@@ -214,7 +225,7 @@ impl Records {
         cells.push(cell);
         let row = self.start..end;
         (self.state, self.begin, self.start, self.field) = (State::Start, end, end, end);
-        Some(row)
+        Ok(Some(row))
     }
 
     /// Finds the marks of another slice; false at the end of the stream.

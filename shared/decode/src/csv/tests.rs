@@ -63,6 +63,16 @@ fn options_are_obeyed(#[case] options: Csv, #[case] text: &str, #[case] expected
     assert!(outcome.rejected.is_empty(), "{outcome:?}");
 }
 
+/// Nobody knows how many rows have gone into the last value.
+#[rstest]
+#[case("a,b\n1,\"open\n2,b\n3,c\n")]
+#[case("a,b\n1,\"")]
+#[case("a,b\n1,2\n\"cut o")]
+fn an_object_that_ends_within_quotes_fails(#[case] text: &str) {
+    let error = decode(text.as_bytes(), csv(Csv::default(), &["a", "b"])).unwrap_err().to_string();
+    assert!(error.contains("ends within quotes"), "{error}");
+}
+
 #[test]
 fn latin1_is_transcoded_and_kept_raw() {
     let options = Csv { encoding: Encoding::Latin1, ..Csv::default() };

@@ -60,7 +60,9 @@ fn parse_integer(text: &str, width: Width) -> Result<[u8; 32], Fault> {
         for limb in &mut value {
             let next = u128::from(*limb) * 10 + carry;
             // The lower half stays, the upper half is carried.
-            *limb = (next & u128::from(u64::MAX)) as u64;
+            let halves = next.to_le_bytes();
+            let (low, _) = halves.split_at(8);
+            *limb = low.iter().rev().fold(0, |limb, byte| limb << 8 | u64::from(*byte));
             carry = next >> 64;
         }
         if carry > 0 {

@@ -10,7 +10,7 @@ pub(super) struct Dialect {
     pub(super) delimiter: u8,
     /// `None` when fields are never quoted.
     pub(super) quote: Option<u8>,
-    /// What escapes a quote; a quote is doubled when absent.
+    /// What escapes a quote and itself, beside the doubling of quotes.
     pub(super) escape: Option<u8>,
     pub(super) comment: Option<u8>,
 }
@@ -48,13 +48,18 @@ impl Dialect {
         while let Some(at) = memchr::memchr2(quote, self.escape.unwrap_or(quote), rest) {
             into.extend_from_slice(&rest[..at]);
             let (special, after) = (rest[at], &rest[at + 1..]);
-            let is_escape = match self.escape {
-                Some(_) => special != quote,
-                None => after.first() == Some(&quote),
-            };
             rest = match after.split_first() {
-                Some((escaped, after)) if is_escape => {
-                    into.push(*escaped);
+                Some((escaped, after)) if *escaped == quote => {
+                    into.push(quote);
+                    after
+                }
+                Some((escaped, after)) if special != quote && *escaped == special => {
+                    into.push(special);
+                    after
+                }
+                // Before anything else an escape is a character like any other.
+                _ if special != quote => {
+                    into.push(special);
                     after
                 }
                 _ => return into.extend_from_slice(after),
@@ -77,9 +82,10 @@ mod tests {
     #[case(b"\"never closed", None, b"never closed")]
     #[case(b"\"", None, b"")]
     #[case(b"\"a\\\"b\"", Some(b'\\'), b"a\"b")]
-    #[case(b"\"a\\nb\\\\\"", Some(b'\\'), b"anb\\")]
-    #[case(b"\"a\"\"b\"", Some(b'\\'), b"a\"b\"")]
-    #[case(b"\"a\\", Some(b'\\'), b"a")]
+    #[case(b"\"a\\nb\\\\\"", Some(b'\\'), b"a\\nb\\")]
+    #[case(b"\"C:\\new\"", Some(b'\\'), b"C:\\new")]
+    #[case(b"\"a\"\"b\"", Some(b'\\'), b"a\"b")]
+    #[case(b"\"a\\", Some(b'\\'), b"a\\")]
     fn quotes_are_taken_off(
         #[case] field: &[u8],
         #[case] escape: Option<u8>,

@@ -152,7 +152,17 @@ impl Decoder for CsvDecoder {
             let (row, before) = (self.records.next, self.cells.len());
             let Some(at) = self.records.read(&mut self.cells)? else { break };
             bytes += at.len();
-            match check(&mut self.cells, before, &self.columns, self.pad) {
+            let checked = if self.records.is_broken {
+                Err(Bad {
+                    column: String::new(),
+                    reason: "text stands behind the closing quote of a field; double the quotes \
+                             within quotes, or correct `format.csv.quote`"
+                        .to_owned(),
+                })
+            } else {
+                check(&mut self.cells, before, &self.columns, self.pad)
+            };
+            match checked {
                 Ok(()) => {
                     row_numbers.push(row);
                     rows.push(at);

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::cell::Cell;
 use super::dialect::Dialect;
 use super::marks::Marks;
-use super::walk::{State, Walk, quoted};
+use super::walk::{State, Walk, is_blank, quoted};
 use crate::batch::Spare;
 use crate::sniff::Stream;
 use crate::{DecodeError, Place};
@@ -52,6 +52,9 @@ pub(super) struct Records {
     start: u32,
     /// Where the field in progress starts.
     field: u32,
+    /// Text stands behind a closing quote in the row in progress, or in the one
+    /// that was read last: what it says is anybody's guess.
+    pub(super) is_broken: bool,
     /// The stream has no more.
     ended: bool,
     /// Why the stream broke off, kept until what came before is used up.
@@ -84,6 +87,7 @@ impl Records {
             begin: 0,
             start: 0,
             field: 0,
+            is_broken: false,
             ended: false,
             failed: None,
         }
@@ -96,6 +100,7 @@ impl Records {
         cells: &mut Vec<Cell>,
     ) -> Result<Option<Range<usize>>, DecodeError> {
         let begin = self.begin;
+        self.is_broken = false;
         let row = loop {
             if let Some(row) = self.walk(cells) {
                 break row;
@@ -180,8 +185,10 @@ impl Records {
             state: self.state,
             start: self.start,
             field: self.field,
+            is_broken: self.is_broken,
         };
         let end = walk.row(&mut marks, cells);
+        self.is_broken = walk.is_broken;
         let (state, start, field) = (walk.state, walk.start, walk.field);
         self.passed = self.marks.places().len() - marks.len();
         match end {
@@ -219,6 +226,7 @@ impl Records {
                 });
             }
             State::Closed { escaped, quote } => {
+                self.is_broken |= !is_blank(self.text(), quote + 1, end);
                 quoted(self.field, quote, end, escaped || quote + 1 != end)
             }
         };

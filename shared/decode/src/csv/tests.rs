@@ -63,6 +63,16 @@ fn options_are_obeyed(#[case] options: Csv, #[case] text: &str, #[case] expected
     assert!(outcome.rejected.is_empty(), "{outcome:?}");
 }
 
+#[rstest]
+#[case("a,b\n\"x\"y,1\nz,2\n")]
+#[case("a,b\n1,\"x\"y\nz,2")]
+#[case("a,b\nz,2\n1,\"x\"y")]
+fn text_behind_a_closing_quote_puts_its_row_aside(#[case] text: &str) {
+    let outcome = decoded(text.as_bytes(), Csv::default(), &["a", "b"]);
+    assert_eq!(outcome.table(), [["z", "2"]]);
+    assert!(outcome.rejected[0].2.contains("behind the closing quote"), "{outcome:?}");
+}
+
 /// Nobody knows how many rows have gone into the last value.
 #[rstest]
 #[case("a,b\n1,\"open\n2,b\n3,c\n")]

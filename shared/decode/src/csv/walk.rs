@@ -30,6 +30,8 @@ pub(super) struct Walk<'a> {
     pub(super) start: u32,
     /// Where the field starts.
     pub(super) field: u32,
+    /// Text stands behind a closing quote in this row.
+    pub(super) is_broken: bool,
 }
 
 impl Walk<'_> {
@@ -130,13 +132,14 @@ impl Walk<'_> {
             State::Closed { escaped, quote: closing } => {
                 let is_next = at == closing + 1;
                 if !ends_field {
-                    self.state = if is_next && Some(byte) == quote && escape.is_none() {
+                    self.state = if is_next && Some(byte) == quote {
                         State::Quoted { escaped: true, literal: u32::MAX }
                     } else {
                         State::Closed { escaped: true, quote: closing }
                     };
                     return None;
                 }
+                self.is_broken |= !is_next && !is_blank(self.text, closing + 1, at);
                 quoted(self.field, closing, at, escaped || !is_next)
             }
         };
@@ -145,6 +148,11 @@ impl Walk<'_> {
         self.state = State::Plain;
         is_line_end(byte).then_some(at)
     }
+}
+
+/// Whether there is nothing but spaces: many writers put one before a delimiter.
+pub(super) fn is_blank(text: &[u8], start: u32, end: u32) -> bool {
+    text[start as usize..end as usize].iter().all(|byte| matches!(byte, b' ' | b'\t'))
 }
 
 #[inline]

@@ -41,7 +41,7 @@ pub struct Csv {
     /// One ASCII character around fields, or an empty text for none.
     #[serde(default = "double_quote")]
     pub quote: String,
-    /// One ASCII character that escapes a quote; a quote is doubled when absent.
+    /// One ASCII character that escapes a quote, and itself, within quotes. Doubled quotes are always understood.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escape: Option<String>,
     /// Whether the first row names the columns.

@@ -33,6 +33,15 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// The rows behind the sample count on.
+#[test]
+fn an_identity_has_room_to_grow() {
+    let rows: String = (0..200).map(|id| format!("{id}\n")).collect();
+    let proposal = propose("x.csv", format!("v\n{rows}").as_bytes());
+    let column = &proposal.document.columns[0];
+    assert_eq!(column.column_type, "UInt64");
+}
+
 #[rstest]
 #[case("1\n2\n", "UInt8")]
 #[case("100\n200\n", "UInt16")]

@@ -68,6 +68,9 @@ pub fn columns(sample: &Sample) -> Vec<Chosen> {
         .collect()
 }
 
+/// Below so many values it cannot be told that they are all different.
+const IDENTITY_FROM: u64 = 100;
+
 /// Adds what NULLs and few different values make of a type.
 fn finish(
     field: &Field,
@@ -89,6 +92,18 @@ fn finish(
             if distinct == 1 { "the same value" } else { &format!("{distinct} different values") };
         reasons.push(format!("{values} in {} rows: a dictionary", sample.rows));
         column_type = ColumnType::LowCardinality(Box::new(column_type));
+    }
+    // The rows behind a sample count on: the smallest type would refuse them.
+    if profile.values >= IDENTITY_FROM && distinct.saturating_mul(10) >= profile.values * 9 {
+        let wide = match column_type {
+            ColumnType::UInt(8..=32) => Some(ColumnType::UInt(64)),
+            ColumnType::Int(8..=32) => Some(ColumnType::Int(64)),
+            _ => None,
+        };
+        if let Some(wide) = wide {
+            reasons.push("nearly all are different: an identity, which grows".to_owned());
+            column_type = wide;
+        }
     }
     let is_text = matches!(column_type.bare(), ColumnType::String);
     if !markers.is_empty() {

@@ -43,17 +43,19 @@ async fn a_killed_function_loses_and_duplicates_nothing() {
     });
     let stack = stack.await.unwrap().unwrap();
     let lake = connect(stack.state()).await;
-    lake.register(&document("dlv-kill", "{ csv: {} }", "write: { rows_per_chunk: 50000 }"))
+    lake.register(&document("dlv-kill", "{ csv: {} }", "write: { rows_per_chunk: 10000 }"))
         .await
         .unwrap();
     let landed = lake.land("dlv-kill", "dlv-kill/x.csv", files::csv(1_000_000)).await.unwrap();
-    // Twice, each time after some progress has been made.
-    let mut row = 0;
+    // Twice, each time after another owner has made some progress.
+    let (mut row, mut fence) = (0, 0);
     for _ in 0..2 {
-        row = lake
+        (row, fence) = lake
             .until("progress", || async {
                 let record = lake.ingest.ledger.get(&landed.source, &landed.id).await?;
-                Ok(record.map(|record| record.next_row).filter(|next| *next > row))
+                Ok(record
+                    .map(|record| (record.next_row, record.fence))
+                    .filter(|(next, owner)| *next > row && *owner > fence))
             })
             .await
             .unwrap();
@@ -65,7 +67,7 @@ async fn a_killed_function_loses_and_duplicates_nothing() {
     let record = lake.done(&landed).await.unwrap();
     assert!(record.fence >= 3, "three owners at least: {}", record.fence);
     assert_eq!(shape(&lake, "dlv_kill").await, "1000000 1000000 0 999999");
-    assert_eq!((record.counts.rows_read, record.counts.chunks), (1_000_000, 20));
+    assert_eq!((record.counts.rows_read, record.counts.chunks), (1_000_000, 100));
 }
 
 #[tokio::test(flavor = "multi_thread")]

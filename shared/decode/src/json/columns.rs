@@ -143,6 +143,11 @@ impl Columns {
         self.fields.iter().position(|field| field.row != self.row)
     }
 
+    /// Whether the current row has any of the fields.
+    pub(super) fn has_any(&self) -> bool {
+        self.fields.iter().any(|field| field.row == self.row)
+    }
+
     /// The first field of the current row that is no text, and where in the
     /// text it stands.
     pub(super) fn torn(&self) -> Option<(usize, Range<usize>)> {

@@ -19,10 +19,12 @@ mod tests;
 mod text;
 mod unescape;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use model::RejectedRow;
 use model::document::{Json, MissingColumn, UnknownColumn};
+use serde::de::IgnoredAny;
 
 use crate::sniff::Stream;
 use crate::{DecodeError, DecodedBatch, Decoder, Place, RawRows, Request, encoding};
@@ -52,6 +54,7 @@ pub(crate) fn open(
         wanted: Wanted::new(&request.fields),
         columns: Columns::new(request.fields.len(), notes_unknown),
         last_bytes: 0,
+        has_any: false,
         request,
     }))
 }
@@ -62,6 +65,8 @@ struct JsonDecoder {
     columns: Columns,
     /// Bytes of the batch before.
     last_bytes: usize,
+    /// A row had one of the fields.
+    has_any: bool,
     request: Request,
 }
 
@@ -92,6 +97,17 @@ impl Decoder for JsonDecoder {
             };
             let Bad { column, reason } = bad;
             rejected.push(RejectedRow { row, column, column_type: String::new(), reason, raw });
+        }
+        // Judged by the first batch alone, so that every attempt judges alike.
+        if start == 0 && !self.has_any && !self.request.fields.is_empty() {
+            if let Some(first) = raw_rows.first() {
+                let keys: BTreeMap<String, IgnoredAny> =
+                    serde_json::from_str(&text[first.clone()]).unwrap_or_default();
+                // An empty row may leave out what it has none of.
+                if !keys.is_empty() {
+                    return Err(self.request.nothing_in_common(keys.keys().map(String::as_str)));
+                }
+            }
         }
         let batch = self.columns.finish(&mut text, &self.request.fields, &self.request.name)?;
         let raw = RawRows::text(text.into_bytes(), raw_rows);
@@ -152,7 +168,10 @@ impl JsonDecoder {
             None => Err(Bad::row(reason::refused(&text[at.clone()]))),
         };
         match &verdict {
-            Ok(()) => self.columns.keep_row(),
+            Ok(()) => {
+                self.has_any = self.has_any || self.columns.has_any();
+                self.columns.keep_row();
+            }
             Err(_) => self.columns.drop_row(),
         }
         Ok(verdict)

@@ -237,3 +237,14 @@ fn the_window_grows_and_slides(
     assert!(outcome.rows.iter().map(|row| &row.raw).eq(&rows));
     assert!(outcome.rows.iter().map(|row| row.values[0].as_ref().unwrap().len()).eq(lengths));
 }
+
+/// Rows of NULL alone would be all that is left of it.
+#[test]
+fn an_object_with_none_of_the_keys_is_another_object() {
+    let error = decode(b"{\"ID\":1,\"Name\":2}\n{\"a\":1}\n{}\n", lines(&["id", "name"]));
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("`ID`, `Name`") && error.contains("`id`, `name`"), "{error}");
+    // One row that has one of them is enough.
+    let outcome = decode(b"{\"x\":1}\n{\"id\":null}\n", lines(&["id", "name"])).unwrap();
+    assert_eq!(outcome.rows.len(), 2);
+}

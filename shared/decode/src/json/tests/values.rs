@@ -148,11 +148,12 @@ fn nesting_has_a_limit(#[case] key: &str) {
     let row = |deep: usize| {
         // The row itself is a bracket too.
         let (open, close) = ("[".repeat(deep - 2), "]".repeat(deep - 2));
-        format!("{{\"{key}\":{open}{{\"x\":1}}{close}}}")
+        format!("{{\"c\":1,\"{key}\":{open}{{\"x\":1}}{close}}}")
     };
     let text = format!("{}\n{}\n{}\n", row(128), row(129), row(100_000));
     let drift = Drift { missing: MissingColumn::Null, ..Drift::default() };
-    let outcome = decode(text.as_bytes(), Request { drift, ..lines(&["a", "g.0.0.0"]) }).unwrap();
+    let outcome =
+        decode(text.as_bytes(), Request { drift, ..lines(&["a", "c", "g.0.0.0"]) }).unwrap();
     assert_eq!(outcome.rows.len(), 1);
     let reasons: Vec<_> = outcome.rejected.iter().map(|row| (row.0, row.2.as_str())).collect();
     let reason = "the row is nested more than 128 brackets deep";

@@ -99,14 +99,16 @@ impl Decoder for JsonDecoder {
             rejected.push(RejectedRow { row, column, column_type: String::new(), reason, raw });
         }
         // Judged by the first batch alone, so that every attempt judges alike.
-        if start == 0 && !self.has_any && !self.request.fields.is_empty() {
-            if let Some(first) = raw_rows.first() {
-                let keys: BTreeMap<String, IgnoredAny> =
-                    serde_json::from_str(&text[first.clone()]).unwrap_or_default();
-                // An empty row may leave out what it has none of.
-                if !keys.is_empty() {
-                    return Err(self.request.nothing_in_common(keys.keys().map(String::as_str)));
-                }
+        if let Some(first) = raw_rows.first()
+            && start == 0
+            && !self.has_any
+            && !self.request.fields.is_empty()
+        {
+            let keys: BTreeMap<String, IgnoredAny> =
+                serde_json::from_str(&text[first.clone()]).unwrap_or_default();
+            // An empty row may leave out what it has none of.
+            if !keys.is_empty() {
+                return Err(self.request.nothing_in_common(keys.keys().map(String::as_str)));
             }
         }
         let batch = self.columns.finish(&mut text, &self.request.fields, &self.request.name)?;

@@ -87,6 +87,7 @@ fn request(typed: bool) -> Request {
         empty_is_text: false,
         column_type: typed.then(|| ColumnType::parse(column_type).expect("a type")),
         required_by: (*name).to_owned(),
+        is_optional: false,
     };
     Request {
         format: Format::Csv(Csv::default()),

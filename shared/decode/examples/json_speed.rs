@@ -47,6 +47,7 @@ fn run(text: Vec<u8>, array: bool) -> Result<(u64, f64)> {
         empty_is_text: false,
         column_type: None,
         required_by: (*name).to_owned(),
+        is_optional: false,
     };
     let request = Request {
         format: Format::Json(Json {

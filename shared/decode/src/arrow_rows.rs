@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use arrow::error::ArrowError;
-use model::RejectedRow;
+use model::{Drift, RejectedRow};
 
 use crate::fields::Fields;
 use crate::{DecodeError, DecodedBatch, Decoder, Place, RawRows, Request, raw_json};
@@ -145,5 +145,9 @@ impl<S: Iterator<Item = Result<RecordBatch, DecodeError>> + Send> Decoder for Ar
         let row_numbers = if rejected.is_empty() { rows.clone().collect() } else { Vec::new() };
         let raw = RawRows::computed(move |row| raw_json::row(&kept, row));
         Ok(Some(DecodedBatch { rows, row_numbers, batch, raw, rejected }))
+    }
+
+    fn take_drift(&mut self) -> Vec<Drift> {
+        std::mem::take(&mut self.fields.drift)
     }
 }

@@ -195,7 +195,7 @@ pub enum DecodeError {
     },
     /// `drift.unknown: fail`, and the object has a column that nothing reads.
     #[error(
-        "{name}: has a column `{field}` that the source does not know{place}; add it to `columns`, or set `drift.unknown` to `ignore` or `quarantine`"
+        "{name}: has a column `{field}` that the source does not know{place}; add it to `columns`, or set `drift.unknown` to `add`, `ignore` or `quarantine`"
     )]
     UnknownField {
         /// The object.
@@ -204,6 +204,17 @@ pub enum DecodeError {
         field: String,
         /// Where.
         place: Place,
+    },
+    /// `drift.unknown: add`, and the object has columns that nothing reads: the
+    /// request is to be made anew with them.
+    #[error("{name}: has columns that are not requested: `{}`", .fields.join("`, `"))]
+    NewFields {
+        /// The object.
+        name: String,
+        /// The columns, in the order in which they were met.
+        fields: Vec<String>,
+        /// The first row of the batch that has them.
+        row: u64,
     },
     /// Arrow refuses what was decoded.
     #[error("{name}: cannot be made into Arrow batches")]
@@ -238,7 +249,9 @@ impl Disposed for DecodeError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Unreadable { .. } => Disposition::Retry,
-            Self::WrongInput { .. } | Self::BadOption { .. } => Disposition::Fatal,
+            Self::WrongInput { .. } | Self::BadOption { .. } | Self::NewFields { .. } => {
+                Disposition::Fatal
+            }
             _ => Disposition::Quarantine,
         }
     }

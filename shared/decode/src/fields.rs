@@ -19,6 +19,7 @@ use arrow::compute::{nullif, take};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 use model::document::{MissingColumn, UnknownColumn};
+use model::{Drift, DriftAction, DriftKind};
 
 use crate::{DecodeError, FieldOrigin, Place, Request};
 
@@ -49,6 +50,8 @@ pub(crate) struct Fields {
     /// One per request; none for a field that the object lacks.
     located: Vec<Option<Located>>,
     refused: Option<String>,
+    /// What was judged.
+    pub(crate) drift: Vec<Drift>,
 }
 
 impl Fields {
@@ -58,20 +61,26 @@ impl Fields {
     /// When the drift policy says that the object fails, or a request fits two
     /// columns of the same name.
     pub(crate) fn find(schema: &Schema, request: &Request) -> Result<Self, DecodeError> {
-        let mut fields = Self { located: Vec::new(), refused: None };
+        let mut fields = Self { located: Vec::new(), refused: None, drift: Vec::new() };
         for field in &request.fields {
             let located = locate(schema, &field.origin, request)?;
-            if located.is_none() {
+            if located.is_none() && !field.is_optional {
+                let origin = field.origin.to_string();
                 match request.drift.missing {
-                    MissingColumn::Null => {}
-                    MissingColumn::Quarantine => fields.refuse(format!(
-                        "the object has no `{}`, which column `{}` reads (drift.missing: quarantine)",
-                        field.origin, field.required_by
-                    )),
+                    MissingColumn::Null => {
+                        fields.note(DriftKind::Missing, origin, DriftAction::Null);
+                    }
+                    MissingColumn::Quarantine => {
+                        fields.refuse(format!(
+                            "the object has no `{origin}`, which column `{}` reads (drift.missing: quarantine)",
+                            field.required_by
+                        ));
+                        fields.note(DriftKind::Missing, origin, DriftAction::Quarantined);
+                    }
                     MissingColumn::Fail => {
                         return Err(DecodeError::MissingField {
                             name: request.name.clone(),
-                            origin: field.origin.to_string(),
+                            origin,
                             column: field.required_by.clone(),
                             place: Place::default(),
                         });
@@ -86,6 +95,7 @@ impl Fields {
         }
         let read: BTreeSet<usize> =
             fields.located.iter().flatten().map(|found| found.column).collect();
+        let mut added = Vec::new();
         for (place, column) in
             schema.fields().iter().enumerate().filter(|(place, _)| !read.contains(place))
         {
@@ -95,11 +105,23 @@ impl Fields {
                 request.fields.iter().any(|field| first_name(&field.origin) == Some(column.name()));
             match request.drift.unknown {
                 _ if asked => {}
-                UnknownColumn::Ignore => {}
-                UnknownColumn::Quarantine => fields.refuse(format!(
-                    "the object has a column `{}` that the source does not know (drift.unknown: quarantine)",
-                    column.name()
-                )),
+                UnknownColumn::Add if !column.name().is_empty() => {
+                    added.push(column.name().clone());
+                }
+                UnknownColumn::Ignore | UnknownColumn::Add => {
+                    fields.note(DriftKind::Unknown, column.name().clone(), DriftAction::Ignored);
+                }
+                UnknownColumn::Quarantine => {
+                    fields.refuse(format!(
+                        "the object has a column `{}` that the source does not know (drift.unknown: quarantine)",
+                        column.name()
+                    ));
+                    fields.note(
+                        DriftKind::Unknown,
+                        column.name().clone(),
+                        DriftAction::Quarantined,
+                    );
+                }
                 UnknownColumn::Fail => {
                     return Err(DecodeError::UnknownField {
                         name: request.name.clone(),
@@ -109,7 +131,15 @@ impl Fields {
                 }
             }
         }
+        if !added.is_empty() {
+            let (name, row) = (request.name.clone(), request.start_row);
+            return Err(DecodeError::NewFields { name, fields: added, row });
+        }
         Ok(fields)
+    }
+
+    fn note(&mut self, kind: DriftKind, field: String, action: DriftAction) {
+        self.drift.push(Drift { kind, field, action, row: None });
     }
 
     /// The same requests in the schema of what is really read: a part of the
@@ -119,7 +149,11 @@ impl Fields {
             Some(_) => locate(part, &field.origin, request),
             None => Ok(None),
         });
-        Ok(Self { located: located.collect::<Result<_, _>>()?, refused: self.refused.clone() })
+        Ok(Self {
+            located: located.collect::<Result<_, _>>()?,
+            refused: self.refused.clone(),
+            drift: self.drift.clone(),
+        })
     }
 
     /// Why every row of the object is refused, when it is.

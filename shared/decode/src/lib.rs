@@ -30,6 +30,7 @@ mod window;
 use std::io::Read;
 use std::sync::Arc;
 
+use model::Drift;
 use model::document::Format;
 
 pub use batch::{DecodedBatch, RawRows};
@@ -44,6 +45,10 @@ pub trait Decoder: Send {
     /// # Errors
     /// [`DecodeError`] when the object cannot be decoded any further.
     fn next_batch(&mut self) -> Result<Option<DecodedBatch>, DecodeError>;
+
+    /// The drift that was met and not told before, each column once. Drift that
+    /// ends the object is told by the error instead.
+    fn take_drift(&mut self) -> Vec<Drift>;
 }
 
 /// Whether objects of this format are read by ranges ([`Input::Ranges`])

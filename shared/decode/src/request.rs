@@ -25,6 +25,8 @@ pub struct FieldRequest {
     pub column_type: Option<ColumnType>,
     /// The destination column, for messages.
     pub required_by: String,
+    /// The object need not have it, whatever drift says of missing columns.
+    pub is_optional: bool,
 }
 
 /// Where a value stands in a row.

@@ -23,6 +23,7 @@ pub(crate) fn request(format: Format, origins: &[&str]) -> Request {
         empty_is_text: false,
         column_type: None,
         required_by: format!("to_{origin}"),
+        is_optional: false,
     });
     Request {
         format,

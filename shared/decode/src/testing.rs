@@ -22,6 +22,7 @@ pub(crate) fn request(format: Format, fields: &[&str]) -> Request {
         empty_is_text: false,
         column_type: None,
         required_by: (*text).to_owned(),
+        is_optional: false,
     };
     Request {
         format,

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use model::document::{Errors, SourceDocument};
 use model::{ChunkBounds, Counts, ObjectId, RejectedRow, Token};
-use warehouse::{Insert, Warehouse, WarehouseError, quarantine};
+use warehouse::{Insert, TableSpec, Warehouse, WarehouseError, quarantine};
 
 use crate::IngestError;
-use crate::destination::table_spec;
 use crate::reader::{Reader, ReadyBatch};
 use crate::report::{Stage, Stopwatches};
 
@@ -19,6 +18,7 @@ const HELD_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) struct ChunkWriter<'a> {
     pub(crate) warehouse: &'a Arc<dyn Warehouse>,
     pub(crate) document: &'a SourceDocument,
+    pub(crate) table: &'a TableSpec,
     pub(crate) config_version: u64,
     pub(crate) object: &'a ObjectId,
     pub(crate) cluster: &'a str,
@@ -84,7 +84,7 @@ impl ChunkWriter<'_> {
     }
 
     async fn begin(&self) -> Result<Box<dyn Insert>, IngestError> {
-        let spec = table_spec(self.document).insert(self.token.clone());
+        let spec = self.table.insert(self.token.clone());
         let open =
             self.stopwatches.time(Stage::Write, self.warehouse.insert(self.cluster, spec)).await;
         open.map_err(|cause| self.write_error(cause))

@@ -1,14 +1,49 @@
 //! Where a document's rows go: table and cluster.
 
-use ledger::Claim;
-use model::document::SourceDocument;
-use warehouse::TableSpec;
+use std::sync::Arc;
 
-/// The destination table as the warehouse prepares it and inserts into it.
-pub(crate) fn table_spec(document: &SourceDocument) -> TableSpec {
-    let provenance =
-        if document.table.provenance { transform::provenance_columns() } else { Vec::new() };
-    TableSpec::of(document, provenance)
+use ledger::Claim;
+use model::ColumnType;
+use model::document::{BadValue, Column, From, FromSpec, SourceDocument};
+use warehouse::{ExtraColumn, TableSpec};
+
+/// What is loaded into which table: the document, with the columns that drift
+/// added behind its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Destination {
+    pub(crate) document: Arc<SourceDocument>,
+    pub(crate) table: TableSpec,
+    /// How many of the document's columns drift added.
+    pub(crate) extras: usize,
+}
+
+impl Destination {
+    pub(crate) fn of(document: &SourceDocument, extras: &[ExtraColumn]) -> Self {
+        let mut document = document.clone();
+        document.columns.extend(extras.iter().map(column));
+        let provenance =
+            if document.table.provenance { transform::provenance_columns() } else { Vec::new() };
+        let table = TableSpec::of(&document, provenance).passing(extras);
+        Self { document: Arc::new(document), table, extras: extras.len() }
+    }
+}
+
+/// The column as the document would name it.
+fn column(extra: &ExtraColumn) -> Column {
+    let default = match extra.column.column_type {
+        ColumnType::Array(_) => Some("[]".into()),
+        ColumnType::Map(..) => Some("{}".into()),
+        _ => None,
+    };
+    Column {
+        name: extra.column.name.clone(),
+        column_type: extra.column.column_type.to_string(),
+        from: Some(From::Spec(FromSpec::Column(extra.field.clone()))),
+        required: false,
+        default,
+        timestamp: None,
+        on_error: BadValue::Quarantine,
+    }
 }
 
 /// `database.table`.

@@ -115,6 +115,22 @@ pub enum IngestError {
         /// What was changed.
         field: &'static str,
     },
+    /// It has more unknown columns than are added.
+    #[error(
+        "{object}: with {new} more, {there} columns of {table} would come from drift, and {most} are added at most;          such keys are mostly data: read what holds them into a Map or a JSON column, or set `drift.unknown: ignore`"
+    )]
+    TooManyColumns {
+        /// The object.
+        object: String,
+        /// How many columns of the object are new.
+        new: usize,
+        /// How many there would be.
+        there: usize,
+        /// The destination.
+        table: String,
+        /// The limit.
+        most: usize,
+    },
     /// One chunk does not fit into the time of one invocation.
     #[error(
         "{object}: no chunk could be finished from row {row} on within one invocation; \
@@ -145,9 +161,10 @@ impl Disposed for IngestError {
             Self::Transform { cause, .. } => cause.disposition(),
             Self::Write { cause, .. } => cause.disposition(),
             Self::Ledger { cause, .. } => cause.disposition(),
-            Self::TooManyBadRows { .. } | Self::FailedBefore { .. } | Self::Discontinued { .. } => {
-                Disposition::Quarantine
-            }
+            Self::TooManyBadRows { .. }
+            | Self::FailedBefore { .. }
+            | Self::Discontinued { .. }
+            | Self::TooManyColumns { .. } => Disposition::Quarantine,
             Self::NoProgress { .. } => Disposition::Fatal,
             Self::Thread { .. } => Disposition::Retry,
         }

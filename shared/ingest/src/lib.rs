@@ -3,14 +3,17 @@
 
 mod chunk;
 mod destination;
+mod drift;
 mod error;
 mod fetch;
 mod object;
 mod preview;
 mod reader;
 mod report;
+mod survey;
 mod wiring;
 
+pub use drift::Told;
 pub use error::IngestError;
 pub use object::{Ingest, Notice, Outcome, Settings};
 pub use preview::{Preview, preview};

@@ -9,11 +9,12 @@ use model::document::SourceDocument;
 use model::{Captures, ChunkPlan, Clock, Disposed, Disposition, Pattern, Token};
 use objects::{ObjectInfo, ObjectReader};
 use runtime::Deadline;
-use warehouse::Warehouse;
+use warehouse::{ExtraColumn, Warehouse};
 
 use crate::IngestError;
 use crate::chunk::ChunkWriter;
-use crate::destination::{cluster_of, table_name, table_spec};
+use crate::destination::{cluster_of, table_name};
+use crate::drift::Told;
 use crate::reader::{ReadPlan, Reader, ReadyBatch};
 use crate::report::{Report, Stage, Stopwatches};
 
@@ -73,14 +74,16 @@ pub struct Ingest {
     pub clock: Clock,
     /// How objects are loaded.
     pub settings: Settings,
+    /// Which events of drift this process has written.
+    pub told: Told,
 }
 
 /// An object whose claim this worker holds.
-struct Loading {
-    object: ObjectInfo,
-    source: Arc<Registered>,
+pub(crate) struct Loading {
+    pub(crate) object: ObjectInfo,
+    pub(crate) source: Arc<Registered>,
     captures: Captures,
-    stopwatches: Stopwatches,
+    pub(crate) stopwatches: Stopwatches,
     started: Instant,
     deadline: Deadline,
     /// Row at which this invocation began.
@@ -90,6 +93,8 @@ struct Loading {
     /// The chunk that may have landed in an earlier try, until it is
     /// committed: it must not be forgotten.
     ambiguous: Option<Token>,
+    /// Columns that drift adds for this object.
+    pub(crate) wanted: Vec<ExtraColumn>,
 }
 
 /// How far the load of an object came in this invocation.
@@ -125,6 +130,7 @@ impl Ingest {
             from_row: claim.next_row,
             is_last: notice.is_last,
             ambiguous: claim.pending.as_ref().map(|pending| pending.token.clone()),
+            wanted: Vec::new(),
         };
         let progress = self.load_claimed(&mut loading, &mut claim).await;
         self.settle(&loading, claim, progress).await
@@ -201,6 +207,10 @@ impl Ingest {
                 Ok(progress) => return Ok(progress),
                 Err(error) => error,
             };
+            let error = match self.widen(loading, claim, error).await {
+                Ok(()) => continue,
+                Err(error) => error,
+            };
             attempt += 1;
             let wait = backoff(attempt);
             if error.is_lost_claim()
@@ -265,26 +275,18 @@ impl Ingest {
         loading: &Loading,
         claim: &mut Claim,
     ) -> Result<Progress, IngestError> {
-        let document = &loading.source.document;
-        let cluster = cluster_of(document, claim);
-        let table = table_spec(document);
-        let prepared = self.warehouse.prepare(&cluster, &table);
-        loading.stopwatches.time(Stage::Write, prepared).await.map_err(|cause| {
-            IngestError::Write { object: loading.object.id.to_string(), cause: Box::new(cause) }
-        })?;
+        let cluster = cluster_of(&loading.source.document, claim);
+        let destination = self.destination(loading, &cluster);
+        let destination = loading.stopwatches.time(Stage::Write, destination).await?;
         let loaded_at_ms = claim
             .pending
             .as_ref()
             .map_or_else(|| self.clock.now_ms(), |pending| pending.loaded_at_ms);
         let mut reader = Reader::start(ReadPlan {
-            objects: self.objects.clone(),
-            object: loading.object.clone(),
-            document: Arc::new(document.clone()),
-            config_version: claim.config_version,
-            captures: loading.captures.clone(),
-            from_row: claim.next_row,
+            document: destination.document.clone(),
+            extras: destination.extras,
             loaded_at_ms,
-            stopwatches: loading.stopwatches.clone(),
+            ..self.read_plan(loading, claim)
         })?;
         let mut noted = StepMillis::default();
         let mut longest = Duration::ZERO;
@@ -299,7 +301,8 @@ impl Ingest {
             let pending = self.intend(loading, claim, &first, &cluster, loaded_at_ms).await?;
             let writer = ChunkWriter {
                 warehouse: &self.warehouse,
-                document,
+                document: &destination.document,
+                table: &destination.table,
                 config_version: claim.config_version,
                 object: &loading.object.id,
                 cluster: &cluster,
@@ -313,6 +316,7 @@ impl Ingest {
             let Some((counts, next_row, following)) = written else {
                 return Ok(Progress::Deadline);
             };
+            self.tell(loading, &cluster, &reader.drift.take()).await?;
             let steps = since(loading, &mut noted);
             let done = ChunkDone { next_row, counts, bytes: 0, steps };
             let committed =
@@ -321,7 +325,23 @@ impl Ingest {
             longest = longest.max(began.elapsed());
             next = following;
         }
+        self.tell(loading, &cluster, &reader.drift.take()).await?;
         Ok(Progress::Complete)
+    }
+
+    /// Reading the object as its document says, from the claim's progress on.
+    pub(crate) fn read_plan(&self, loading: &Loading, claim: &Claim) -> ReadPlan {
+        ReadPlan {
+            objects: self.objects.clone(),
+            object: loading.object.clone(),
+            document: Arc::new(loading.source.document.clone()),
+            extras: 0,
+            config_version: claim.config_version,
+            captures: loading.captures.clone(),
+            from_row: claim.next_row,
+            loaded_at_ms: self.clock.now_ms(),
+            stopwatches: loading.stopwatches.clone(),
+        }
     }
 
     /// Notes the chunk before it is sent. A pending chunk of a former owner is

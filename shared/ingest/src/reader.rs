@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use decode::{FieldOrigin, FieldRequest, Input, Limits, Request};
 use model::document::{FromSpec, SourceDocument};
-use model::{BatchPlan, Captures, Counts, RejectedRow};
+use model::{BatchPlan, Captures, Counts, Drift, RejectedRow};
 use objects::{ObjectInfo, ObjectReader};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -37,10 +37,13 @@ pub(crate) struct ReadyBatch {
 }
 
 /// What is read, and how.
+#[derive(Clone)]
 pub(crate) struct ReadPlan {
     pub(crate) objects: Arc<dyn ObjectReader>,
     pub(crate) object: ObjectInfo,
     pub(crate) document: Arc<SourceDocument>,
+    /// How many of its columns, the last ones, an object need not have.
+    pub(crate) extras: usize,
     pub(crate) config_version: u64,
     pub(crate) captures: Captures,
     pub(crate) from_row: u64,
@@ -54,6 +57,23 @@ pub(crate) struct Reader {
     thread: tokio::task::JoinHandle<()>,
     name: String,
     ended: bool,
+    /// What the thread met so far and nobody took.
+    pub(crate) drift: DriftMet,
+}
+
+/// Drift on its way from the thread to whoever tells it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DriftMet(Arc<Mutex<Vec<Drift>>>);
+
+impl DriftMet {
+    fn add(&self, mut drift: Vec<Drift>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).append(&mut drift);
+    }
+
+    /// What was met and not taken before.
+    pub(crate) fn take(&self) -> Vec<Drift> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Reader {
@@ -78,14 +98,23 @@ impl Reader {
             .map(|column| (column.name.clone(), column.column_type.clone()))
             .collect();
         let stopwatches = plan.stopwatches;
-        let work = Work { name: name.clone(), types, mapper, provenance, failed, stopwatches };
+        let drift = DriftMet::default();
+        let work = Work {
+            name: name.clone(),
+            types,
+            mapper,
+            provenance,
+            failed,
+            stopwatches,
+            drift: drift.clone(),
+        };
         let thread = tokio::task::spawn_blocking(move || {
             if let Err(error) = work.run(input, request, &sender) {
                 // The writer may have gone: nobody is left to tell.
                 drop(sender.blocking_send(Err(error)));
             }
         });
-        Ok(Self { batches, thread, name, ended: false })
+        Ok(Self { batches, thread, name, ended: false, drift })
     }
 
     /// The next batch, or nothing at the end of the object.
@@ -113,7 +142,8 @@ fn transform_error(object: &str, cause: MapError) -> IngestError {
 }
 
 fn request(plan: &ReadPlan, mapper: &Mapper) -> Request {
-    let fields = mapper.fields().iter().map(|field| FieldRequest {
+    let required = mapper.fields().len() - plan.extras.min(mapper.fields().len());
+    let fields = mapper.fields().iter().enumerate().map(|(at, field)| FieldRequest {
         origin: match &field.origin {
             FromSpec::Path(path) => FieldOrigin::Path(path.split('.').map(str::to_owned).collect()),
             FromSpec::Column(name) | FromSpec::Capture(name) => FieldOrigin::Column(name.clone()),
@@ -122,6 +152,7 @@ fn request(plan: &ReadPlan, mapper: &Mapper) -> Request {
         empty_is_text: field.empty_is_text,
         column_type: field.column_type.clone(),
         required_by: field.column.clone(),
+        is_optional: at >= required,
     });
     Request {
         format: plan.document.format.clone(),
@@ -135,7 +166,7 @@ fn request(plan: &ReadPlan, mapper: &Mapper) -> Request {
     }
 }
 
-fn input(plan: &ReadPlan, failed: &FetchFailure) -> Input {
+pub(crate) fn input(plan: &ReadPlan, failed: &FetchFailure) -> Input {
     if decode::needs_ranges(&plan.document.format) {
         Input::Ranges(Arc::new(ObjectRanges {
             objects: plan.objects.clone(),
@@ -164,6 +195,7 @@ struct Work {
     provenance: Option<Provenance>,
     failed: FetchFailure,
     stopwatches: Stopwatches,
+    drift: DriftMet,
 }
 
 impl Work {
@@ -180,6 +212,7 @@ impl Work {
             let start = Instant::now();
             let decoded = decoder.next_batch().map_err(|cause| self.undecodable(cause))?;
             self.stopwatches.add(Stage::Decode, start.elapsed());
+            self.drift.add(decoder.take_drift());
             let Some(decoded) = decoded else { return Ok(()) };
             let start = Instant::now();
             let ready = self.map(decoded)?;

@@ -18,7 +18,7 @@ use warehouse::{
     Options,
 };
 
-use crate::{Ingest, Settings};
+use crate::{Ingest, Settings, Told};
 
 /// A warm function asks for changed documents this often; with the time of one
 /// load, a change is seen within 30 seconds.
@@ -62,6 +62,7 @@ impl Ingest {
             warehouse: Arc::new(warehouse),
             clock,
             settings: Settings { lease, worker: worker.to_owned() },
+            told: Told::default(),
         })
     }
 

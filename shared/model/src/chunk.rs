@@ -11,7 +11,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::ObjectId;
+use crate::{Drift, ObjectId};
 
 /// The insert deduplication token of a chunk.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,13 +29,30 @@ impl Token {
         config_version: u64,
         bounds: &ChunkBounds,
     ) -> Self {
+        Self::of(
+            &[source, &object.bucket, &object.key, &object.etag],
+            &[config_version, bounds.start, bounds.end],
+        )
+    }
+
+    /// Derives the token of an event of drift: one of its kind is kept of each
+    /// source, version of the document, column and day (counted from 1970).
+    #[must_use]
+    pub fn of_drift(source: &str, config_version: u64, drift: &Drift, day: u64) -> Self {
+        Self::of(
+            &["drift", source, drift.kind.name(), drift.action.name(), &drift.field],
+            &[config_version, day],
+        )
+    }
+
+    fn of(texts: &[&str], numbers: &[u64]) -> Self {
         let mut hash = Sha256::new();
         // Lengths first: no two different identities may spell the same bytes.
-        for part in [source, &object.bucket, &object.key, &object.etag] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part.as_bytes());
+        for text in texts {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
         }
-        for number in [config_version, bounds.start, bounds.end] {
+        for number in numbers {
             hash.update(number.to_le_bytes());
         }
         let digest = hash.finalize();

@@ -13,6 +13,7 @@ mod column;
 mod dictionary;
 mod error;
 mod fixed;
+mod natural_type;
 mod nested;
 mod text;
 
@@ -22,3 +23,4 @@ compile_error!("Native is little-endian, and its columns are copied as they lie 
 pub use arrow_type::{arrow_field, arrow_type, unit_of};
 pub use block::BlockEncoder;
 pub use error::NativeError;
+pub use natural_type::natural_type;

@@ -10,8 +10,9 @@ use crate::cluster::Cluster;
 use crate::config::{ClusterConfig, Options};
 use crate::credentials::CredentialsProvider;
 use crate::error::WarehouseError;
+use crate::extras;
 use crate::insert::StreamInsert;
-use crate::port::{Insert, InsertSpec, JsonRow, TableSpec, Warehouse};
+use crate::port::{ExtraColumn, Insert, InsertSpec, JsonRow, TableSpec, Warehouse};
 use crate::prepare;
 
 /// Clusters, reached when they are first used.
@@ -98,6 +99,24 @@ impl Warehouse for ClickHouse {
                     cluster.remember(prepared);
                     return Ok(());
                 }
+            }
+        }
+    }
+
+    async fn extras(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        wanted: &[ExtraColumn],
+    ) -> Result<Vec<ExtraColumn>, WarehouseError> {
+        let cluster = self.cluster(cluster)?;
+        let mut tries = cluster.tries();
+        loop {
+            tries -= 1;
+            let node = cluster.node(&*self.provider).await?;
+            match extras::extras(&node, table, wanted).await {
+                Err(error) if cluster.learn(&error).await && tries > 0 => {}
+                answer => return answer,
             }
         }
     }

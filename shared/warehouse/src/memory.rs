@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use model::Token;
 
 use crate::error::{Attempt, TransportKind, WarehouseError};
-use crate::port::{Insert, InsertSpec, JsonRow, TableSpec, Warehouse};
+use crate::port::{ExtraColumn, Insert, InsertSpec, JsonRow, TableSpec, Warehouse};
 use crate::server_code::ServerKind;
 
 /// What goes wrong next. Each is used once, in order, by the first call that it
@@ -48,6 +48,7 @@ struct Shared(Mutex<State>);
 struct State {
     tables: BTreeMap<(String, String, String), Table>,
     prepared: Vec<(String, TableSpec)>,
+    extras: BTreeMap<(String, String, String), Vec<ExtraColumn>>,
     script: VecDeque<Scripted>,
     answers: VecDeque<Vec<JsonRow>>,
     aborted: usize,
@@ -154,6 +155,23 @@ impl Warehouse for MemoryWarehouse {
         }
         self.lock().prepared.push((cluster.to_owned(), table.clone()));
         Ok(())
+    }
+
+    async fn extras(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        wanted: &[ExtraColumn],
+    ) -> Result<Vec<ExtraColumn>, WarehouseError> {
+        let key = (cluster.to_owned(), table.database.clone(), table.name.clone());
+        let mut state = self.lock();
+        let extras = state.extras.entry(key).or_default();
+        for one in wanted {
+            if !extras.iter().any(|there| there.column.name == one.column.name) {
+                extras.push(one.clone());
+            }
+        }
+        Ok(extras.clone())
     }
 
     async fn insert(

@@ -2,8 +2,8 @@
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
-use model::Token;
 use model::document::{Create, OutputColumn, SourceDocument};
+use model::{ColumnType, Token};
 
 use crate::WarehouseError;
 
@@ -22,6 +22,23 @@ pub trait Warehouse: Send + Sync {
     /// [`WarehouseError::Table`] says what is wrong with the table and the
     /// statement that mends it.
     async fn prepare(&self, cluster: &str, table: &TableSpec) -> Result<(), WarehouseError>;
+
+    /// The columns of a table that the INSERT of `table` does not bring and that
+    /// an object may bring besides: those that take NULL or are empty where
+    /// there is no value. Adds those of `wanted` that are not there; the table
+    /// must have been prepared then. A table that is missing has none.
+    ///
+    /// The answer has the types that the columns have in the table, whoever
+    /// added them.
+    ///
+    /// # Errors
+    /// [`WarehouseError::Table`] when a column that is wanted has no place.
+    async fn extras(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        wanted: &[ExtraColumn],
+    ) -> Result<Vec<ExtraColumn>, WarehouseError>;
 
     /// Begins one INSERT. Nothing is in the table before [`Insert::finish`] has
     /// said so.
@@ -46,6 +63,25 @@ pub trait Warehouse: Send + Sync {
         sql: &str,
         params: &[(&str, String)],
     ) -> Result<Vec<JsonRow>, WarehouseError>;
+}
+
+/// A column of a table that its source document does not name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtraColumn {
+    /// The column of the object that it takes.
+    pub field: String,
+    /// Its name and type in the table.
+    pub column: OutputColumn,
+}
+
+impl ExtraColumn {
+    /// A column for a field of an object. Names are kept, but for a `.`, which
+    /// would make the column a part of a `Nested`, and for control characters.
+    #[must_use]
+    pub fn for_field(field: &str, column_type: ColumnType) -> Self {
+        let name = field.chars().map(|c| if c == '.' || c.is_control() { '_' } else { c });
+        Self { field: field.to_owned(), column: OutputColumn { name: name.collect(), column_type } }
+    }
 }
 
 /// One INSERT that is under way. Dropping it aborts it: nothing lands.
@@ -123,6 +159,16 @@ impl TableSpec {
             create: table.create,
             deduplication_window: table.deduplication_window,
         }
+    }
+
+    /// The same table, with columns of the stream that pass by the SQL.
+    #[must_use]
+    pub fn passing(mut self, extras: &[ExtraColumn]) -> Self {
+        if let Some(select) = &mut self.select {
+            let names = extras.iter().map(|extra| extra.column.name.clone());
+            select.passed.splice(0..0, names);
+        }
+        self
     }
 
     /// The INSERT of a chunk into this table.

@@ -60,7 +60,10 @@ pub(crate) async fn prepare(node: &Node, table: &TableSpec) -> Result<Prepared, 
 
 /// The columns that an INSERT brings: those of the stream, or what the SQL over
 /// it gives.
-async fn inserted(node: &Node, table: &TableSpec) -> Result<Vec<ServerColumn>, WarehouseError> {
+pub(crate) async fn inserted(
+    node: &Node,
+    table: &TableSpec,
+) -> Result<Vec<ServerColumn>, WarehouseError> {
     match &table.select {
         None => Ok(schema::server_columns(&table.columns)),
         Some(select) => {
@@ -121,7 +124,10 @@ async fn check_row_by_row(
     }
 }
 
-async fn existing(node: &Node, table: &TableSpec) -> Result<Option<Existing>, WarehouseError> {
+pub(crate) async fn existing(
+    node: &Node,
+    table: &TableSpec,
+) -> Result<Option<Existing>, WarehouseError> {
     let what = format!("looking at {}", qualified(table));
     let params = [("database", table.database.clone()), ("table", table.name.clone())];
     let tables = node.rows(&what, EXISTING, &params).await?;
@@ -139,7 +145,7 @@ async fn existing(node: &Node, table: &TableSpec) -> Result<Option<Existing>, Wa
     Ok(Some(Existing { engine, columns, window }))
 }
 
-fn missing(node: &Node, table: &TableSpec) -> WarehouseError {
+pub(crate) fn missing(node: &Node, table: &TableSpec) -> WarehouseError {
     WarehouseError::Table {
         cluster: node.attempt("").cluster,
         table: qualified(table).to_string(),
@@ -148,14 +154,23 @@ fn missing(node: &Node, table: &TableSpec) -> WarehouseError {
     }
 }
 
-fn column(node: &Node, what: &str, row: &JsonRow) -> Result<ServerColumn, WarehouseError> {
+pub(crate) fn column(
+    node: &Node,
+    what: &str,
+    row: &JsonRow,
+) -> Result<ServerColumn, WarehouseError> {
     Ok(ServerColumn {
         name: text(node, what, row, "name")?,
         column_type: text(node, what, row, "type")?,
     })
 }
 
-fn text(node: &Node, what: &str, row: &JsonRow, name: &str) -> Result<String, WarehouseError> {
+pub(crate) fn text(
+    node: &Node,
+    what: &str,
+    row: &JsonRow,
+    name: &str,
+) -> Result<String, WarehouseError> {
     row.get(name).and_then(|value| value.as_str()).map(str::to_owned).ok_or_else(|| {
         WarehouseError::Answer {
             attempt: node.attempt(what),

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::demo::DemoArgs;
+use crate::drift::DriftArgs;
 use crate::load::LoadArgs;
 use crate::objects::ObjectsArgs;
 use crate::quarantine::QuarantineCommand;
@@ -65,6 +66,9 @@ pub enum Command {
     /// Rows that could not be loaded.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Objects whose columns were not those of their source document, and what
+    /// was done: newest first, one event a day of each kind.
+    Drift(DriftArgs),
     /// Run one statement on a cluster.
     Query(QueryArgs),
     /// The local stack: ClickHouse, AWS and the functions on this machine.

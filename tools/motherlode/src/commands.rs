@@ -4,7 +4,7 @@ use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command};
 use crate::ui::Ui;
-use crate::{demo, load, objects, quarantine, query, sources, stack};
+use crate::{demo, drift, load, objects, quarantine, query, sources, stack};
 
 /// Does what the command line asks for.
 pub async fn run(cli: Cli, ui: &Ui) -> anyhow::Result<()> {
@@ -14,6 +14,7 @@ pub async fn run(cli: Cli, ui: &Ui) -> anyhow::Result<()> {
         Command::Load(args) => load::run(&args, global, ui).await,
         Command::Objects(args) => objects::run(&args, global, ui).await,
         Command::Quarantine(command) => quarantine::run(command, global, ui).await,
+        Command::Drift(args) => drift::run(&args, global, ui).await,
         Command::Query(args) => query::run(&args, global, ui).await,
         Command::Stack(command) => stack::run(command, global, ui).await,
         Command::Completions { shell } => {

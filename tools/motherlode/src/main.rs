@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod demo;
+mod drift;
 mod failure;
 mod infer;
 mod load;

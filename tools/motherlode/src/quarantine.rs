@@ -155,7 +155,7 @@ async fn show(args: &ShowArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
 }
 
 /// The cluster that holds the rows.
-async fn cluster(
+pub async fn cluster(
     named: Option<&str>,
     source: Option<&str>,
     target: &Target,
@@ -170,14 +170,15 @@ async fn cluster(
     }
 }
 
-async fn ask(
+/// The rows of a table of the platform; none when there is no such table yet.
+pub async fn ask(
     target: &Target,
     cluster: &str,
     sql: &str,
     params: &[(&str, String)],
 ) -> anyhow::Result<Vec<JsonRow>> {
     match target.warehouse()?.query(cluster, sql, params).await {
-        // The table is made with the first bad row.
+        // The table is made with the first row.
         Err(WarehouseError::Server {
             kind: ServerKind::UnknownTable | ServerKind::UnknownDatabase,
             ..
@@ -188,7 +189,8 @@ async fn ask(
     }
 }
 
-fn word(row: &JsonRow, name: &str) -> String {
+/// A value as text.
+pub fn word(row: &JsonRow, name: &str) -> String {
     match row.get(name) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),

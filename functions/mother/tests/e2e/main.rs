@@ -6,6 +6,7 @@
 mod bad_input;
 mod clusters;
 mod delivery;
+mod drift;
 mod files;
 mod formats;
 mod messages;
@@ -20,7 +21,8 @@ use testkit::{Lake, Setup};
 async fn shared() -> Lake {
     static STACK: OnceLock<AttachedStack> = OnceLock::new();
     let state = tokio::task::spawn_blocking(|| {
-        STACK.get_or_init(|| testkit::start(&Setup::new("mother-e2e")).unwrap()).state().clone()
+        let setup = Setup { clusters: &["ingestion", "analytics"], ..Setup::new("mother-e2e") };
+        STACK.get_or_init(|| testkit::start(&setup).unwrap()).state().clone()
     });
     connect(&state.await.unwrap()).await
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use model::document::{Drift, MissingColumn, UnknownColumn};
+use model::document::{MissingColumn, UnknownColumn};
+use model::{Drift, DriftAction, DriftKind};
 
-use crate::{DecodeError, FieldRequest, Place};
+use crate::{DecodeError, FieldRequest, Place, Request};
 
 /// The columns of an object, as the request sees them.
 pub(super) struct Columns {
@@ -14,22 +15,24 @@ pub(super) struct Columns {
     pub(super) width: usize,
     /// Why no row of this object may pass, and the destination column at fault.
     pub(super) verdict: Option<(String, String)>,
+    /// What was judged, until it is told.
+    pub(super) drift: Vec<Drift>,
 }
 
 impl Columns {
-    /// Finds the fields among the object's columns.
-    pub(super) fn find(
-        names: &[String],
-        fields: &[FieldRequest],
-        drift: Drift,
-        object: &str,
-    ) -> Result<Self, DecodeError> {
+    /// The columns of an object without any.
+    pub(super) fn of_nothing(fields: usize) -> Self {
+        Self { of_field: vec![None; fields], width: 0, verdict: None, drift: Vec::new() }
+    }
+
+    /// Finds the fields among the object's columns, and judges drift.
+    pub(super) fn find(names: &[String], request: &Request) -> Result<Self, DecodeError> {
         let mut at = HashMap::with_capacity(names.len());
         for (i, name) in names.iter().enumerate() {
             // Columns without a name cannot be asked for; several do no harm.
             if at.insert(name.as_str(), i).is_some() && !name.is_empty() {
                 return Err(DecodeError::Malformed {
-                    name: object.to_owned(),
+                    name: request.name.clone(),
                     format: "csv",
                     place: Place::default(),
                     reason: format!(
@@ -38,37 +41,35 @@ impl Columns {
                 });
             }
         }
-        let mut found =
-            Self { of_field: Vec::with_capacity(fields.len()), width: names.len(), verdict: None };
-        for field in fields {
-            let origin = field.origin.to_string();
-            let column = at.get(origin.as_str()).copied();
-            if column.is_none() {
-                found.miss(origin, field, drift.missing, object)?;
+        let mut found = Self::of_nothing(0);
+        found.width = names.len();
+        for field in &request.fields {
+            let column = at.get(field.origin.to_string().as_str()).copied();
+            if column.is_none() && !field.is_optional {
+                found.miss(field, request)?;
             }
             found.of_field.push(column);
         }
-        found.check_unknown(names, drift.unknown, object)?;
+        if !request.fields.is_empty() && found.of_field.iter().all(Option::is_none) {
+            return Err(request.nothing_in_common(names.iter().map(String::as_str)));
+        }
+        found.check_unknown(names, request)?;
         Ok(found)
     }
 
-    fn miss(
-        &mut self,
-        origin: String,
-        field: &FieldRequest,
-        policy: MissingColumn,
-        object: &str,
-    ) -> Result<(), DecodeError> {
-        match policy {
-            MissingColumn::Null => {}
+    fn miss(&mut self, field: &FieldRequest, request: &Request) -> Result<(), DecodeError> {
+        let origin = field.origin.to_string();
+        match request.drift.missing {
+            MissingColumn::Null => self.note(DriftKind::Missing, &origin, DriftAction::Null),
             MissingColumn::Quarantine => {
+                self.note(DriftKind::Missing, &origin, DriftAction::Quarantined);
                 let reason =
                     format!("the object has no column `{origin}` (drift.missing: quarantine)");
                 self.verdict.get_or_insert((field.required_by.clone(), reason));
             }
             MissingColumn::Fail => {
                 return Err(DecodeError::MissingField {
-                    name: object.to_owned(),
+                    name: request.name.clone(),
                     origin,
                     column: field.required_by.clone(),
                     place: Place::default(),
@@ -78,30 +79,41 @@ impl Columns {
         Ok(())
     }
 
-    fn check_unknown(
-        &mut self,
-        names: &[String],
-        policy: UnknownColumn,
-        object: &str,
-    ) -> Result<(), DecodeError> {
-        let unknown = names.iter().enumerate().find(|(i, _)| !self.of_field.contains(&Some(*i)));
-        let Some((_, field)) = unknown else { return Ok(()) };
-        match policy {
-            UnknownColumn::Ignore => {}
-            UnknownColumn::Quarantine => {
-                let reason = format!(
-                    "column `{field}` is not in the source document (drift.unknown: quarantine)"
-                );
-                self.verdict.get_or_insert((String::new(), reason));
+    fn check_unknown(&mut self, names: &[String], request: &Request) -> Result<(), DecodeError> {
+        let mut added = Vec::new();
+        for (i, field) in names.iter().enumerate() {
+            if self.of_field.contains(&Some(i)) {
+                continue;
             }
-            UnknownColumn::Fail => {
-                return Err(DecodeError::UnknownField {
-                    name: object.to_owned(),
-                    field: field.clone(),
-                    place: Place::default(),
-                });
+            match request.drift.unknown {
+                UnknownColumn::Add if !field.is_empty() => added.push(field.clone()),
+                UnknownColumn::Ignore | UnknownColumn::Add => {
+                    self.note(DriftKind::Unknown, field, DriftAction::Ignored);
+                }
+                UnknownColumn::Quarantine => {
+                    self.note(DriftKind::Unknown, field, DriftAction::Quarantined);
+                    let reason = format!(
+                        "column `{field}` is not in the source document (drift.unknown: quarantine)"
+                    );
+                    self.verdict.get_or_insert((String::new(), reason));
+                }
+                UnknownColumn::Fail => {
+                    return Err(DecodeError::UnknownField {
+                        name: request.name.clone(),
+                        field: field.clone(),
+                        place: Place::default(),
+                    });
+                }
             }
         }
-        Ok(())
+        if added.is_empty() {
+            return Ok(());
+        }
+        let (name, row) = (request.name.clone(), request.start_row);
+        Err(DecodeError::NewFields { name, fields: added, row })
+    }
+
+    fn note(&mut self, kind: DriftKind, field: &str, action: DriftAction) {
+        self.drift.push(Drift { kind, field: field.to_owned(), action, row: None });
     }
 }

@@ -23,8 +23,8 @@ use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
-use model::RejectedRow;
 use model::document::{Csv, Encoding, RaggedRows};
+use model::{Drift, RejectedRow};
 
 use crate::sniff::Stream;
 use crate::{DecodeError, DecodedBatch, Decoder, Place, RawRows, Request, encoding};
@@ -59,15 +59,9 @@ pub(crate) fn open(
         Some(options.names.clone())
     };
     let columns = match names {
-        Some(names) => {
-            let columns = Columns::find(&names, &request.fields, request.drift, &request.name)?;
-            if !request.fields.is_empty() && columns.of_field.iter().all(Option::is_none) {
-                return Err(request.nothing_in_common(names.iter().map(String::as_str)));
-            }
-            columns
-        }
+        Some(names) => Columns::find(&names, &request)?,
         // An empty object has no rows, so nothing is missing in them.
-        None => Columns { of_field: vec![None; request.fields.len()], width: 0, verdict: None },
+        None => Columns::of_nothing(request.fields.len()),
     };
     Ok(Box::new(CsvDecoder {
         records,
@@ -205,6 +199,10 @@ impl Decoder for CsvDecoder {
         .map_err(|source| DecodeError::Batch { name: self.request.name.clone(), source })?;
         let raw = RawRows::reused(text, rows, self.records.spare().clone());
         Ok(Some(DecodedBatch { rows: start..self.records.next, row_numbers, batch, raw, rejected }))
+    }
+
+    fn take_drift(&mut self) -> Vec<Drift> {
+        std::mem::take(&mut self.columns.drift)
     }
 }
 

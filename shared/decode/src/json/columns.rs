@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
 
+use super::keys::Keys;
 use super::unescape::unescape;
 use crate::typed::{self, Span};
 use crate::{DecodeError, FieldRequest};
@@ -16,6 +17,8 @@ pub(super) struct Columns {
     fields: Vec<Column>,
     /// The current row, counted from 1.
     row: u32,
+    /// Its ordinal in the object.
+    ordinal: u64,
     /// How many rows before it stay.
     kept: usize,
     /// Size of the text of the batch; what was unescaped comes behind it.
@@ -25,16 +28,28 @@ pub(super) struct Columns {
     unescaped_before: usize,
     /// Values of the current row that hold half a surrogate pair.
     torn: Vec<Torn>,
-    /// Whether unknown keys are of interest.
-    notes_unknown: bool,
+    /// Whether a row is judged by its keys that no field reads.
+    judges_unknown: bool,
     /// The first one of the current row.
     unknown: Option<String>,
+    /// Where rows are not judged by them: those that were not met before, with
+    /// the rows that have them first, and the places that they were learned at.
+    new: Vec<(String, u64, usize)>,
+    /// How many of them rows before the current one have.
+    new_before: usize,
+    /// Places of keys that were met before.
+    told: Vec<bool>,
 }
+
+/// Most new keys of a batch: more are told with the next.
+const MOST_NEW: usize = 1_000;
 
 struct Column {
     spans: Vec<Span>,
     /// The last row that has the field.
     row: u32,
+    /// Whether a row of an earlier batch has it.
+    ever: bool,
 }
 
 /// A string that is no text.
@@ -48,17 +63,22 @@ struct Torn {
 
 impl Columns {
     /// Columns for so many fields.
-    pub(super) fn new(fields: usize, notes_unknown: bool) -> Self {
+    pub(super) fn new(fields: usize, judges_unknown: bool) -> Self {
+        let column = |_| Column { spans: Vec::new(), row: 0, ever: false };
         Self {
-            fields: (0..fields).map(|_| Column { spans: Vec::new(), row: 0 }).collect(),
+            fields: (0..fields).map(column).collect(),
             row: 0,
+            ordinal: 0,
             kept: 0,
             text: 0,
             unescaped: String::new(),
             unescaped_before: 0,
             torn: Vec::new(),
-            notes_unknown,
+            judges_unknown,
             unknown: None,
+            new: Vec::new(),
+            new_before: 0,
+            told: Vec::new(),
         }
     }
 
@@ -67,6 +87,7 @@ impl Columns {
         for field in &mut self.fields {
             field.spans.clear();
             field.spans.resize(rows, Span::NULL);
+            field.ever |= field.row > 0;
             field.row = 0;
         }
         (self.row, self.kept, self.text) = (0, 0, text);
@@ -74,11 +95,13 @@ impl Columns {
     }
 
     /// Begins a row.
-    pub(super) fn begin_row(&mut self) {
+    pub(super) fn begin_row(&mut self, ordinal: u64) {
         self.row += 1;
+        self.ordinal = ordinal;
         self.unescaped_before = self.unescaped.len();
         self.torn.clear();
         self.unknown = None;
+        self.new_before = self.new.len();
     }
 
     /// Keeps the row.
@@ -92,6 +115,11 @@ impl Columns {
             field.spans[self.kept] = Span::NULL;
         }
         self.unescaped.truncate(self.unescaped_before);
+        for (_, _, place) in self.new.drain(self.new_before..) {
+            if let Some(told) = self.told.get_mut(place) {
+                *told = false;
+            }
+        }
     }
 
     /// The value of a field in the current row.
@@ -122,15 +150,44 @@ impl Columns {
         }
     }
 
-    /// Whether a key that no field reads is of interest.
+    /// Whether a key that no field reads, learned at `place`, is of interest.
     #[inline]
-    pub(super) fn notes_unknown(&self) -> bool {
-        self.notes_unknown && self.unknown.is_none()
+    pub(super) fn notes_unknown(&self, place: usize) -> bool {
+        if self.judges_unknown {
+            self.unknown.is_none()
+        } else {
+            !self.told.get(place).copied().unwrap_or(false) && self.new.len() < MOST_NEW
+        }
     }
 
-    /// Notes a key that no field reads.
-    pub(super) fn note_unknown(&mut self, key: String) {
-        self.unknown = Some(key);
+    /// Notes a key that no field reads. Keys that are not learned (`LOST`) are
+    /// noted again and again.
+    pub(super) fn note_unknown(&mut self, key: String, place: usize) {
+        if self.judges_unknown {
+            self.unknown = Some(key);
+            return;
+        }
+        if place != Keys::LOST {
+            if self.told.len() <= place {
+                self.told.resize(place + 1, false);
+            }
+            self.told[place] = true;
+        }
+        if !self.new.iter().any(|(known, ..)| *known == key) {
+            self.new.push((key, self.ordinal, place));
+        }
+    }
+
+    /// The keys that no field reads and that were not met before, each with the
+    /// first row that has it.
+    pub(super) fn take_new(&mut self) -> Vec<(String, u64)> {
+        self.new.drain(..).map(|(key, row, _)| (key, row)).collect()
+    }
+
+    /// The fields that no row has had.
+    pub(super) fn absent(&self) -> impl Iterator<Item = usize> {
+        let fields = self.fields.iter().enumerate();
+        fields.filter(|(_, field)| !field.ever && field.row == 0).map(|(at, _)| at)
     }
 
     /// The first key of the current row that no field reads.
@@ -138,9 +195,10 @@ impl Columns {
         self.unknown.take()
     }
 
-    /// The first field that the current row does not have.
-    pub(super) fn missing(&self) -> Option<usize> {
-        self.fields.iter().position(|field| field.row != self.row)
+    /// The first field that the current row does not have and should.
+    pub(super) fn missing(&self, requested: &[FieldRequest]) -> Option<usize> {
+        let mut fields = self.fields.iter().zip(requested);
+        fields.position(|(field, requested)| field.row != self.row && !requested.is_optional)
     }
 
     /// Whether the current row has any of the fields.

@@ -137,8 +137,8 @@ impl Walk<'_, '_> {
             at = match key.wanted {
                 Some(part) => self.part(&mut wanted.parts[part], key.value, depth + 1)?,
                 None => {
-                    if ROW && self.columns.notes_unknown() {
-                        self.columns.note_unknown(keys::name(row, at)?);
+                    if ROW && self.columns.notes_unknown(cursor) {
+                        self.columns.note_unknown(keys::name(row, at)?, cursor);
                     }
                     row.value(key.value, depth + 1)?
                 }

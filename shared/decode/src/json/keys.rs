@@ -100,7 +100,7 @@ impl Keys {
     pub(super) const START: usize = 0;
     /// Behind a key that is not learned. Nothing leads to the start again: a
     /// bracket opens nothing behind a value.
-    const LOST: usize = 1;
+    pub(super) const LOST: usize = 1;
 
     /// No key is wanted.
     pub(super) fn new() -> Self {

@@ -6,6 +6,7 @@
 
 mod buffer;
 mod columns;
+mod drift;
 mod fields;
 mod gather;
 mod keys;
@@ -22,8 +23,8 @@ mod unescape;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use model::RejectedRow;
 use model::document::{Json, MissingColumn, UnknownColumn};
+use model::{Drift, DriftKind, RejectedRow};
 use serde::de::IgnoredAny;
 
 use crate::sniff::Stream;
@@ -48,13 +49,15 @@ pub(crate) fn open(
     let (stream, mark) = encoding::without_byte_order_mark(stream)
         .map_err(|error| DecodeError::from_io(&request.name, error))?;
     let max_row_bytes = request.limits.max_row_bytes.min(MAX_BYTES);
-    let notes_unknown = request.drift.unknown != UnknownColumn::Ignore;
+    let judges_unknown =
+        matches!(request.drift.unknown, UnknownColumn::Quarantine | UnknownColumn::Fail);
     Ok(Box::new(JsonDecoder {
         rows: Rows::new(stream, mark, options, request.name.clone(), max_row_bytes),
         wanted: Wanted::new(&request.fields),
-        columns: Columns::new(request.fields.len(), notes_unknown),
+        columns: Columns::new(request.fields.len(), judges_unknown),
         last_bytes: 0,
         has_any: false,
+        met: drift::Met::default(),
         request,
     }))
 }
@@ -67,6 +70,7 @@ struct JsonDecoder {
     last_bytes: usize,
     /// A row had one of the fields.
     has_any: bool,
+    met: drift::Met,
     request: Request,
 }
 
@@ -76,6 +80,9 @@ impl Decoder for JsonDecoder {
         let start = self.rows.next;
         let Gathered { mut text, rows, torn } = self.gather(start)?;
         if rows.is_empty() {
+            if start > 0 {
+                self.met.judge_missing(self.columns.absent(), &self.request);
+            }
             return Ok(None);
         }
         self.columns.begin(rows.len(), text.len());
@@ -111,9 +118,14 @@ impl Decoder for JsonDecoder {
                 return Err(self.request.nothing_in_common(keys.keys().map(String::as_str)));
             }
         }
+        self.met.judge_unknown(self.columns.take_new(), start, &self.request)?;
         let batch = self.columns.finish(&mut text, &self.request.fields, &self.request.name)?;
         let raw = RawRows::text(text.into_bytes(), raw_rows);
         Ok(Some(DecodedBatch { rows: start..self.rows.next, row_numbers, batch, raw, rejected }))
+    }
+
+    fn take_drift(&mut self) -> Vec<Drift> {
+        self.met.take()
     }
 }
 
@@ -163,7 +175,7 @@ impl JsonDecoder {
         text: &str,
         at: &Range<usize>,
     ) -> Result<Result<(), Bad>, DecodeError> {
-        self.columns.begin_row();
+        self.columns.begin_row(row);
         let verdict = match self.wanted.find(Strict::new(text, at.end), at.start, &mut self.columns)
         {
             Some(()) => self.judge(row, text)?,
@@ -186,12 +198,13 @@ impl JsonDecoder {
             if request.drift.unknown == UnknownColumn::Fail {
                 return Err(DecodeError::UnknownField { name: request.name.clone(), field, place });
             }
+            self.met.quarantined(DriftKind::Unknown, &field, row);
             let reason =
                 format!("key `{field}` is not in the source document (drift.unknown: quarantine)");
             return Ok(Err(Bad::row(reason)));
         }
         if request.drift.missing != MissingColumn::Null
-            && let Some(field) = self.columns.missing()
+            && let Some(field) = self.columns.missing(&self.request.fields)
         {
             let field = &request.fields[field];
             let (origin, column) = (field.origin.to_string(), field.required_by.clone());
@@ -199,6 +212,7 @@ impl JsonDecoder {
                 let name = request.name.clone();
                 return Err(DecodeError::MissingField { name, origin, column, place });
             }
+            self.met.quarantined(DriftKind::Missing, &origin, row);
             let reason = format!("the row has no `{origin}` (drift.missing: quarantine)");
             return Ok(Err(Bad { column, reason }));
         }

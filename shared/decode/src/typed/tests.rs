@@ -28,6 +28,7 @@ fn built(column_type: &str, texts: &[Option<&str>]) -> ArrayRef {
         empty_is_text: false,
         column_type: Some(column_type.clone()),
         required_by: "a".into(),
+        is_optional: false,
     };
     let array = build(&field, &text, &spans);
     assert_eq!(array.len(), texts.len());

@@ -102,6 +102,9 @@ pub enum UnknownColumn {
     /// It is left out.
     #[default]
     Ignore,
+    /// It is added to the table, on every cluster that the document names, with
+    /// a type that its first values fit and that takes NULL, and is loaded.
+    Add,
     /// The rows that have it go to the quarantine.
     Quarantine,
     /// The object fails.

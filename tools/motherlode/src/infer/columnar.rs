@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field as ArrowField, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -162,76 +162,38 @@ fn profile(array: &ArrayRef) -> Profile {
 /// The ClickHouse type of an Arrow array, without what NULLs at its own level
 /// make of it.
 fn column_type(array: &ArrayRef, profile: &Profile) -> ColumnType {
-    let inner = |array: &ArrayRef| {
-        let inner = column_type(array, &self::profile(array));
-        let can_be_null =
-            !matches!(inner, ColumnType::Array(_) | ColumnType::Tuple(_) | ColumnType::Map(..));
-        if array.null_count() > 0 && can_be_null {
-            ColumnType::Nullable(Box::new(inner))
-        } else {
-            inner
-        }
-    };
-    match array.data_type() {
-        DataType::Boolean => ColumnType::Bool,
-        DataType::Int8 => ColumnType::Int(8),
-        DataType::Int16 => ColumnType::Int(16),
-        DataType::Int32 => ColumnType::Int(32),
-        DataType::Int64 => ColumnType::Int(64),
-        DataType::UInt8 => ColumnType::UInt(8),
-        DataType::UInt16 => ColumnType::UInt(16),
-        DataType::UInt32 => ColumnType::UInt(32),
-        DataType::UInt64 => ColumnType::UInt(64),
-        DataType::Float16 | DataType::Float32 => ColumnType::Float(32),
-        DataType::Float64 => ColumnType::Float(64),
-        DataType::Date32
-            if profile.moments.years.is_none_or(|(low, high)| low >= 1970 && high < 2149) =>
+    match native::natural_type(&observed(array)).unwrap_or(ColumnType::String) {
+        ColumnType::Date32
+            if profile.moments.years.is_some_and(|(low, high)| low >= 1970 && high < 2149) =>
         {
             ColumnType::Date
         }
-        DataType::Date32 | DataType::Date64 => ColumnType::Date32,
-        DataType::Timestamp(TimeUnit::Second, zone) => {
-            ColumnType::DateTime(Some(zone_of(zone.as_deref())))
-        }
-        DataType::Timestamp(unit, zone) => {
-            let digits = match unit {
-                TimeUnit::Second | TimeUnit::Millisecond => 3,
-                TimeUnit::Microsecond => 6,
-                TimeUnit::Nanosecond => 9,
-            };
-            ColumnType::DateTime64(digits, Some(zone_of(zone.as_deref())))
-        }
-        DataType::Decimal32(precision, scale)
-        | DataType::Decimal64(precision, scale)
-        | DataType::Decimal128(precision, scale)
-        | DataType::Decimal256(precision, scale)
-            if *precision <= 38 && *scale >= 0 =>
-        {
-            ColumnType::Decimal(*precision, scale.unsigned_abs())
-        }
-        DataType::FixedSizeBinary(size) => ColumnType::FixedString(size.unsigned_abs()),
-        DataType::List(_) => ColumnType::Array(Box::new(inner(array.as_list::<i32>().values()))),
-        DataType::LargeList(_) => {
-            ColumnType::Array(Box::new(inner(array.as_list::<i64>().values())))
-        }
-        DataType::Struct(fields) if !fields.is_empty() => {
-            let columns = fields.iter().zip(array.as_struct().columns());
-            ColumnType::Tuple(
-                columns.map(|(field, column)| (field.name().clone(), inner(column))).collect(),
-            )
-        }
-        DataType::Map(..) => {
-            let map = array.as_map();
-            ColumnType::Map(Box::new(inner(map.keys())), Box::new(inner(map.values())))
-        }
-        _ => ColumnType::String,
+        column_type => column_type,
     }
 }
 
-/// A zone that ClickHouse knows; offsets such as `+02:00` are instants, which
-/// UTC shows as well.
-fn zone_of(zone: Option<&str>) -> String {
-    zone.filter(|zone| zone.starts_with(|c: char| c.is_ascii_alphabetic()))
-        .unwrap_or("UTC")
-        .to_owned()
+/// The type of an array whose inner fields are nullable where it holds NULLs.
+fn observed(array: &ArrayRef) -> DataType {
+    let seen = |field: &FieldRef, array: &ArrayRef| {
+        let field = ArrowField::new(field.name(), observed(array), array.null_count() > 0);
+        Arc::new(field)
+    };
+    match array.data_type() {
+        DataType::List(field) => DataType::List(seen(field, array.as_list::<i32>().values())),
+        DataType::LargeList(field) => {
+            DataType::LargeList(seen(field, array.as_list::<i64>().values()))
+        }
+        DataType::FixedSizeList(field, size) => {
+            DataType::FixedSizeList(seen(field, array.as_fixed_size_list().values()), *size)
+        }
+        DataType::Struct(fields) => {
+            let columns = fields.iter().zip(array.as_struct().columns());
+            DataType::Struct(columns.map(|(field, column)| seen(field, column)).collect())
+        }
+        DataType::Map(field, sorted) => {
+            let entries: ArrayRef = Arc::new(array.as_map().entries().clone());
+            DataType::Map(seen(field, &entries), *sorted)
+        }
+        other => other.clone(),
+    }
 }

@@ -7,7 +7,7 @@ use ::objects::{FileObjects, LOCAL_BUCKET, ObjectReader};
 use anyhow::Context as _;
 use clap::Args;
 use ingest::Preview;
-use model::document::{OutputColumn, SourceDocument};
+use model::document::{FromSpec, OutputColumn, SourceDocument};
 use model::{ColumnType, RejectedRow};
 use serde_json::{Map, Value, json};
 
@@ -59,8 +59,11 @@ pub async fn run(args: &DryRunArgs, global: &Global, ui: &Ui) -> anyhow::Result<
         task.at("decoding and mapping", "");
         preview(args, Arc::new(document.clone())).await?
     };
-    let columns = columns(&document);
+    let columns = columns(&preview.document);
     let rows = rows(&preview, &columns);
+    for found in drift(&document, &preview) {
+        ui.note(&found);
+    }
     if document.select.is_some() {
         ui.note("the document has a `select`, which the server runs: the rows are shown as they go into it");
     }
@@ -70,6 +73,7 @@ pub async fn run(args: &DryRunArgs, global: &Global, ui: &Ui) -> anyhow::Result<
             "counts": preview.counts,
             "rows": rows,
             "rejected": preview.rejected.iter().map(bad_row).collect::<Vec<_>>(),
+            "drift": drift(&document, &preview),
         }))?;
     } else {
         ui.text(&render(&document, &preview, &columns, &rows))?;
@@ -142,6 +146,22 @@ fn rows(preview: &Preview, columns: &[OutputColumn]) -> Vec<Map<String, Value>> 
         }
     }
     rows
+}
+
+/// What the file has beside the document's columns, or lacks, in words.
+fn drift(document: &SourceDocument, preview: &Preview) -> Vec<String> {
+    let added = preview.document.columns.iter().skip(document.columns.len());
+    let added = added.map(|column| {
+        let FromSpec::Column(field) = column.origin() else { return column.name.clone() };
+        format!(
+            "`{field}` is unknown: column {} {} would be added",
+            column.name, column.column_type
+        )
+    });
+    let met = preview.drift.iter();
+    added
+        .chain(met.map(|drift| format!("`{}` is {}: {}", drift.field, drift.kind, drift.action)))
+        .collect()
 }
 
 fn bad_row(row: &RejectedRow) -> Value {

@@ -117,7 +117,7 @@ fn accepts(before: &str, row: &str, behind: &str, fields: &[&str]) -> bool {
     let mut columns = Columns::new(fields.len(), false);
     columns.begin(1, text.len());
     let mut find = |start, end| {
-        columns.begin_row();
+        columns.begin_row(0);
         wanted.find(Strict::new(&text, end), start, &mut columns).is_some()
     };
     let first = find(start, end);

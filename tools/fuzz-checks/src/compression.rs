@@ -6,7 +6,7 @@ use decode::{DecodeError, Limits, Request};
 use model::document::{Compression, Format};
 
 use crate::choices::Choices;
-use crate::decoding::{Dripping, told};
+use crate::decoding::Dripping;
 use crate::text::{compressed, request};
 
 /// Our gunzip against zlib-rs: the same bytes, or both an error.
@@ -128,7 +128,9 @@ pub fn decompress(input: &[u8]) {
 
     let (whole, error) = decompressed(content, usize::MAX, &request);
     let (pieces, their_error) = decompressed(content, at_once, &request);
-    assert_eq!(error.as_ref().map(told), their_error.as_ref().map(told));
+    // Where damage and a limit lie close together, the pieces decide which of
+    // them is met first.
+    assert_eq!(error.is_some(), their_error.is_some(), "{error:?}, {their_error:?}");
     if error.is_none() {
         assert!(whole == pieces, "other bytes");
         assert!(whole.len() as u64 <= request.limits.max_decoded_bytes);

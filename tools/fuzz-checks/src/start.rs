@@ -10,6 +10,9 @@ const ADDRESS_SPACE: u64 = 2 << 30;
 /// The folder that the target writes its seeds to, when somebody names one.
 const SEEDS: &str = "FUZZ_SEEDS";
 
+/// When it is set, every panic is told, also those that the product catches.
+const PANICS: &str = "FUZZ_PANICS";
+
 /// Bounds the memory, leaves panics that the product answers for to it, and
 /// writes the seeds.
 pub fn start(target: &str) {
@@ -18,6 +21,11 @@ pub fn start(target: &str) {
 
     // libFuzzer's hook ends the process at every panic. The decoders catch those
     // of the arrow and parquet crates, which trust their input.
+    // Whoever looks into a finding wants to see those, too.
+    if std::env::var_os(PANICS).is_some() {
+        drop(take_hook());
+        return;
+    }
     let every = take_hook();
     set_hook(Box::new(move |panic: &PanicHookInfo<'_>| {
         if !panic.location().is_some_and(|location| is_answered_for(location.file())) {

@@ -41,8 +41,8 @@ pub fn start(target: &str) {
     }
 }
 
+/// Whether the panic is of a crate from outside. One that nobody catches ends
+/// the run all the same.
 fn is_answered_for(file: &str) -> bool {
-    ["/arrow-", "/parquet-", "/thrift-", "/brotli-", "/lz4_flex-", "/snap-"]
-        .iter()
-        .any(|name| file.contains(name))
+    file.contains("/registry/src/")
 }

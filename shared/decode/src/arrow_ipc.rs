@@ -21,10 +21,11 @@ use arrow::ipc::reader::{read_dictionary, read_record_batch};
 
 use crate::arrow_rows::ArrowRows;
 use crate::fields::Fields;
-use crate::{DecodeError, Decoder, Place, Request};
+use crate::{DecodeError, Decoder, Limits, Place, Request};
 use messages::{Frame, Messages};
 
-/// Most bytes that the buffers of one message may claim after decompression.
+/// Most bytes that the buffers of one message may claim after decompression,
+/// however many there are before it.
 const MAX_DECOMPRESSED: i64 = 4 * 1024 * 1024 * 1024;
 /// Bytes of a batch that goes out.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
@@ -42,8 +43,15 @@ pub(crate) fn open(
     let projected =
         schema.project(&columns).map_err(|error| messages.malformed(&error.to_string()))?;
     let fields = fields.within(&projected, &request)?;
-    let mut batches =
-        Batches { messages, schema, columns, dictionaries: HashMap::new(), row: 0, done: false };
+    let mut batches = Batches {
+        messages,
+        schema,
+        columns,
+        dictionaries: HashMap::new(),
+        limits: request.limits,
+        row: 0,
+        done: false,
+    };
     let first = batches
         .find(|batch| !batch.as_ref().is_ok_and(|batch| batch.num_rows() == 0))
         .transpose()?;
@@ -65,6 +73,7 @@ struct Batches {
     schema: SchemaRef,
     columns: Vec<usize>,
     dictionaries: HashMap<i64, ArrayRef>,
+    limits: Limits,
     row: u64,
     done: bool,
 }
@@ -110,7 +119,7 @@ impl Batches {
             MessageHeader::RecordBatch => {
                 let batch =
                     message.header_as_record_batch().ok_or("a record batch has no header")?;
-                check_sizes(batch, &frame.body)?;
+                check_sizes(batch, &frame.body, self.limits)?;
                 let schema = self.schema.clone();
                 let columns = Some(self.columns.as_slice());
                 read_record_batch(
@@ -127,7 +136,8 @@ impl Batches {
             MessageHeader::DictionaryBatch => {
                 let batch =
                     message.header_as_dictionary_batch().ok_or("a dictionary has no header")?;
-                check_sizes(batch.data().ok_or("a dictionary has no data")?, &frame.body)?;
+                let data = batch.data().ok_or("a dictionary has no data")?;
+                check_sizes(data, &frame.body, self.limits)?;
                 read_dictionary(
                     &frame.body,
                     batch,
@@ -144,7 +154,11 @@ impl Batches {
 }
 
 /// Refuses lengths that would make the reader allocate without measure.
-fn check_sizes(batch: arrow::ipc::RecordBatch<'_>, body: &Buffer) -> Result<(), String> {
+fn check_sizes(
+    batch: arrow::ipc::RecordBatch<'_>,
+    body: &Buffer,
+    limits: Limits,
+) -> Result<(), String> {
     let rows = batch.length();
     if rows < 0 {
         return Err(format!("a record batch claims {rows} rows"));
@@ -167,8 +181,14 @@ fn check_sizes(batch: arrow::ipc::RecordBatch<'_>, body: &Buffer) -> Result<(), 
             claimed = claimed.saturating_add(i64::from_le_bytes(*prefix).max(0));
         }
     }
-    if claimed > MAX_DECOMPRESSED {
-        return Err(format!("a record batch claims {claimed} bytes after decompression"));
+    // What a buffer claims is allocated before it is decompressed.
+    let by_ratio = (body.len() as u64).saturating_mul(limits.max_ratio).max(Limits::RATIO_FROM);
+    let most = MAX_DECOMPRESSED.min(i64::try_from(by_ratio).unwrap_or(i64::MAX));
+    if claimed > most {
+        return Err(format!(
+            "a record batch of {} bytes claims {claimed} bytes after decompression; at most {most} are allowed",
+            body.len()
+        ));
     }
     if batch
         .nodes()

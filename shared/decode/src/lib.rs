@@ -73,6 +73,18 @@ pub fn open(input: Input, request: Request) -> Result<Box<dyn Decoder>, DecodeEr
     }
 }
 
+/// The content of an object as [`open`] reads it: decompressed, within the
+/// request's limits. Its errors carry a [`DecodeError`].
+///
+/// # Errors
+/// [`DecodeError`] when the first bytes contradict the request.
+pub fn decompressed(
+    stream: Box<dyn Read + Send>,
+    request: &Request,
+) -> Result<Box<dyn Read + Send>, DecodeError> {
+    compression::decompress(stream, request)
+}
+
 fn open_ranges(
     ranges: Arc<dyn RangeRead>,
     request: Request,
@@ -84,7 +96,7 @@ fn open_stream(
     stream: Box<dyn Read + Send>,
     request: Request,
 ) -> Result<Box<dyn Decoder>, DecodeError> {
-    let stream = compression::decompress(stream, &request)?;
+    let stream = decompressed(stream, &request)?;
     match request.format.clone() {
         Format::Csv(options) => csv::open(sniff::expect_text(stream, &request)?, &options, request),
         Format::Json(options) => {

@@ -278,3 +278,16 @@ fn a_bare_star_is_refused_in_select() {
     SourceDocument::from_yaml(&format!("{GOOD}select: \"* EXCEPT '^_', lower(city) AS town\"\n"))
         .unwrap();
 }
+
+/// JSON's data model, which documents go through, has neither; as NULL they
+/// would be another value.
+#[rstest]
+#[case(".nan")]
+#[case(".inf")]
+#[case("-.inf")]
+fn numbers_that_json_has_not_are_refused(#[case] number: &str) {
+    let constant = format!("type: Nullable(Float64), from: {{constant: {number}}}}}");
+    let found = problems(&GOOD.replacen("type: UInt64}", &constant, 1));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("write them as text"), "{found:?}");
+}

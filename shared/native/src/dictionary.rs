@@ -48,7 +48,14 @@ pub(crate) fn values(
     }
     let is_null = |row: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
     let (held, keys) = match array.as_any_dictionary_opt() {
-        Some(dictionary) => (Arc::clone(dictionary.values()), Some(dictionary.normalized_keys())),
+        Some(dictionary) => {
+            let held = dictionary.values();
+            // Arrow refuses to look at the keys of a dictionary without values,
+            // in which every row is NULL.
+            let keys =
+                if held.is_empty() { vec![0; array.len()] } else { dictionary.normalized_keys() };
+            (Arc::clone(held), Some(keys))
+        }
         None => (Arc::clone(array), None),
     };
     let Some(values) = Values::of(&held) else { return Err(mismatch(sink, inner, &held)) };
@@ -210,5 +217,28 @@ impl<'a> Values<'a> {
             Self::Text(texts) => texts.value(row).as_bytes(),
             Self::Fixed { bytes, width } => &bytes[row * width..(row + 1) * width],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BlockEncoder;
+    use arrow::array::{DictionaryArray, RecordBatch};
+    use arrow::datatypes::UInt32Type;
+
+    #[test]
+    fn a_dictionary_without_values_is_null_in_every_row() {
+        let column_type = ColumnType::parse("LowCardinality(Nullable(String))").unwrap();
+        let encoder = BlockEncoder::new([("c".to_owned(), column_type)]);
+        let encoded = |column: ArrayRef| {
+            let mut out = Vec::new();
+            let batch = RecordBatch::try_from_iter_with_nullable([("c", column, true)]).unwrap();
+            encoder.encode(&batch, &mut out).map(|()| out)
+        };
+        let nulls: DictionaryArray<UInt32Type> = [None::<&str>, None].into_iter().collect();
+        assert!(nulls.values().is_empty());
+        let plain: StringArray = [None::<&str>, None].into_iter().collect();
+        assert_eq!(encoded(Arc::new(nulls)), encoded(Arc::new(plain)));
     }
 }

@@ -29,17 +29,21 @@ pub fn programs() -> anyhow::Result<PathBuf> {
     Ok(this.parent().context("this program lies in a folder")?.to_owned())
 }
 
-/// `cargo`, as it was called, without what `cargo run` has told this program
-/// about its own package: build scripts that look at it would run again.
+/// `cargo`, as it was called.
 pub fn cargo() -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    without_own_package(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())))
+}
+
+/// The command without what `cargo run` has told this program about its own
+/// package: build scripts that look at it would run again.
+pub fn without_own_package(mut command: Command) -> Command {
     let own = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
     for (name, _) in std::env::vars_os() {
         if own.iter().any(|own| name.to_string_lossy().starts_with(own)) {
-            cargo.env_remove(name);
+            command.env_remove(name);
         }
     }
-    cargo
+    command
 }
 
 /// Runs a program to its end, in the folder of the workspace.

@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | bench | check`: the project's own commands.
+//! `cargo xtask demo | test | bench | fuzz | check`: the project's own commands.
 //!
 //! They need nothing but a Rust toolchain to start; what else they need they
 //! install (`prerequisites.rs`, `devstack::setup`), or say precisely what is
@@ -8,6 +8,7 @@ mod bench;
 mod check;
 mod command;
 mod demo;
+mod fuzz;
 mod layers;
 mod prerequisites;
 mod test;
@@ -23,6 +24,7 @@ usage: cargo xtask <command>
   test [FILTER…]               set everything up and run all tests against real servers
   bench [--json FILE] [--only CASE] [--rows N] [--runs N]
                                CPU and memory of loading, beside ClickHouse by itself and Python
+  fuzz [TARGET…] [--seconds N] the fuzz targets, one after the other (tools/fuzz/README.md)
   check                        formatting, lints, the layers of the workspace, one version of what must be one
 ";
 
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(&rest),
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
+        "fuzz" => fuzz::run(&rest),
         "check" => check::run(&rest),
         _ => {
             say(USAGE);

@@ -66,6 +66,11 @@ impl SourceDocument {
         // JSON's data model, in which an enum is a string or a one-key map.
         let yaml: serde_norway::Value =
             serde_norway::from_str(text).map_err(|error| DocumentError::Yaml(error.to_string()))?;
+        if holds_no_json_number(&yaml) {
+            // JSON would make null of it, that is another value without a word.
+            let message = "`.nan` and `.inf` are no numbers here; write them as text, `\"nan\"`";
+            return Err(DocumentError::Yaml(message.to_owned()));
+        }
         let json =
             serde_json::to_value(yaml).map_err(|error| DocumentError::Yaml(error.to_string()))?;
         Self::from_value(json)
@@ -113,5 +118,17 @@ impl SourceDocument {
     #[must_use]
     pub fn json_schema() -> serde_json::Value {
         schemars::schema_for!(SourceDocument).to_value()
+    }
+}
+
+/// Whether a number in it is none of JSON's: infinite, or not a number.
+fn holds_no_json_number(yaml: &serde_norway::Value) -> bool {
+    use serde_norway::Value;
+    match yaml {
+        Value::Number(number) => number.as_f64().is_some_and(|number| !number.is_finite()),
+        Value::Sequence(items) => items.iter().any(holds_no_json_number),
+        Value::Mapping(members) => members.values().any(holds_no_json_number),
+        Value::Tagged(tagged) => holds_no_json_number(&tagged.value),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
     }
 }

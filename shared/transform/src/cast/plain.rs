@@ -68,23 +68,35 @@ pub(crate) fn texts(array: &ArrayRef) -> Result<(StringArray, Vec<Bad>), ArrowEr
             Ok((casted.array.as_string::<i32>().clone(), casted.bad))
         }
         DataType::List(_) | DataType::Struct(_) | DataType::Map(..) => json_text::json_texts(array),
-        other if can_cast_types(other, &DataType::Utf8) => {
-            Ok((cast(array, &DataType::Utf8)?.as_string::<i32>().clone(), none))
+        // The kernel gives the whole column up at one moment outside of the calendar.
+        other if can_cast_types(other, &DataType::Utf8) => match cast(array, &DataType::Utf8) {
+            Ok(made) => Ok((made.as_string::<i32>().clone(), none)),
+            Err(_) => texts_one_by_one(array),
+        },
+        _ => texts_one_by_one(array),
+    }
+}
+
+/// Every value as Arrow writes it; what it cannot write is bad.
+fn texts_one_by_one(array: &ArrayRef) -> Result<(StringArray, Vec<Bad>), ArrowError> {
+    let options = FormatOptions::default().with_display_error(false);
+    let formatter = ArrayFormatter::try_new(array, &options)?;
+    let mut made = StringBuilder::with_capacity(array.len(), 16 * array.len());
+    let mut bad = Vec::new();
+    for row in 0..array.len() {
+        if array.is_null(row) {
+            made.append_null();
+            continue;
         }
-        _ => {
-            let options = FormatOptions::default();
-            let formatter = ArrayFormatter::try_new(array, &options)?;
-            let mut made = StringBuilder::with_capacity(array.len(), 16 * array.len());
-            for row in 0..array.len() {
-                if array.is_null(row) {
-                    made.append_null();
-                } else {
-                    made.append_value(formatter.value(row).try_to_string()?);
-                }
+        match formatter.value(row).try_to_string() {
+            Ok(text) => made.append_value(text),
+            Err(error) => {
+                made.append_null();
+                bad.push(Bad { row, fault: Fault::Inside(error.to_string()) });
             }
-            Ok((made.finish(), none))
         }
     }
+    Ok((made.finish(), bad))
 }
 
 /// Reads every text by `parse`; NULL rows and bad rows get `T::default()`.

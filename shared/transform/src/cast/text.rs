@@ -26,17 +26,21 @@ pub(super) fn text(array: &ArrayRef) -> Result<Casted, ArrowError> {
 /// ClickHouse does; longer ones are bad.
 pub(super) fn fixed(array: &ArrayRef, size: i32) -> Result<Casted, ArrowError> {
     let width = usize::try_from(size).unwrap_or_default();
+    let mut bad = Vec::new();
     let source = match array.data_type() {
         DataType::FixedSizeBinary(own) if *own == size => {
             return Ok(Casted { array: Arc::clone(array), bad: Vec::new() });
         }
         DataType::Binary => Arc::clone(array),
         DataType::FixedSizeBinary(_) => cast(array, &DataType::Binary)?,
-        _ => cast(&(Arc::new(texts(array)?.0) as ArrayRef), &DataType::Binary)?,
+        _ => {
+            let (texts, unwritable) = texts(array)?;
+            bad = unwritable;
+            cast(&(Arc::new(texts) as ArrayRef), &DataType::Binary)?
+        }
     };
     let source = source.as_binary::<i32>();
     let mut bytes = vec![0_u8; width * source.len()];
-    let mut bad = Vec::new();
     for (row, place) in bytes.chunks_exact_mut(width.max(1)).enumerate() {
         if source.is_null(row) {
             continue;
@@ -47,6 +51,7 @@ pub(super) fn fixed(array: &ArrayRef, size: i32) -> Result<Casted, ArrowError> {
             None => bad.push(Bad { row, fault: Fault::TooLong }),
         }
     }
+    bad.sort_by_key(|bad| bad.row);
     let made = FixedSizeBinaryArray::try_new(size, bytes.into(), source.nulls().cloned())?;
     Ok(Casted { array: Arc::new(made), bad })
 }

@@ -242,3 +242,13 @@ fn maps_stay_maps() {
     assert_one(one("Map(String, UInt8)", "", Arc::new(map.clone())), Ok("{a: 1, b: 2}"));
     assert_one(one("String", "", Arc::new(map)), Ok(r#"{"a":1,"b":2}"#));
 }
+
+/// One moment outside of the calendar is a bad value, not a bad object.
+#[rstest]
+#[case("String")]
+#[case("FixedString(40)")]
+#[case("Nullable(FixedString(40))")]
+fn a_moment_outside_of_the_calendar_has_no_text(#[case] column_type: &str) {
+    let array = timestamp(TimeUnit::Millisecond, None, 72_277_498_714_446_638);
+    assert_one(one(column_type, "", array), Err("72277498714446638"));
+}

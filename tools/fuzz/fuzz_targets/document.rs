@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(init: fuzz_checks::start("document"), |input: &[u8]| fuzz_checks::document(input));

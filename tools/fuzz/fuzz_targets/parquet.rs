@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(init: fuzz_checks::start("parquet"), |input: &[u8]| fuzz_checks::parquet(input));

@@ -1,0 +1,197 @@
+//! Files of many writers, codecs, encodings and shapes: `test-fixtures/parquet`.
+
+use std::path::PathBuf;
+
+use crate::server::{Load, Server, all, columns, differences};
+
+const MIXED: &str = "n Int32; i Nullable(Int64); f Nullable(Float64); s Nullable(String); b Nullable(Bool); \
+    d Nullable(Date32); t Nullable(DateTime64(6, 'UTC')); m Nullable(Decimal(12, 2)); a Array(Nullable(Int32))";
+const DECIMALS: &str = "n Int32; d9 Nullable(Decimal(9, 2)); d18 Nullable(Decimal(18, 6)); \
+    d38 Nullable(Decimal(38, 10)); d76 Nullable(Decimal(76, 20))";
+
+/// What a file is read as.
+enum Reading {
+    /// As ClickHouse reads it by itself.
+    Same,
+    /// As these rows, because ClickHouse does not read the file, or reads it
+    /// otherwise, for the reason given.
+    Literal(&'static str, &'static [&'static str]),
+}
+
+use Reading::{Literal, Same};
+
+fn cases() -> Vec<(&'static str, &'static str, Reading)> {
+    vec![
+        ("codec_none", MIXED, Same),
+        ("codec_snappy", MIXED, Same),
+        ("codec_gzip", MIXED, Same),
+        ("codec_brotli", MIXED, Same),
+        ("codec_zstd", MIXED, Same),
+        ("codec_lz4_raw", MIXED, Same),
+        ("codec_lz4_hadoop", "n Int32; v Int32", Same),
+        (
+            "encoding_plain",
+            "n Int32; i32 Nullable(Int32); i64 Nullable(Int64); s Nullable(String); x Nullable(FixedString(4)); \
+             f32 Nullable(Float32); f64 Nullable(Float64); b Nullable(Bool)",
+            Same,
+        ),
+        ("encoding_rle_booleans", "n Int32; b Nullable(Bool)", Same),
+        ("encoding_delta_binary_packed", "n Int32; i32 Nullable(Int32); i64 Nullable(Int64)", Same),
+        ("encoding_delta_length_byte_array", "n Int32; s Nullable(String)", Same),
+        (
+            "encoding_delta_byte_array",
+            "n Int32; s Nullable(String); x Nullable(FixedString(4))",
+            Same,
+        ),
+        (
+            "encoding_byte_stream_split",
+            "n Int32; i32 Nullable(Int32); i64 Nullable(Int64); x Nullable(FixedString(4)); \
+             f32 Nullable(Float32); f64 Nullable(Float64)",
+            Same,
+        ),
+        ("encoding_dictionary", "n Int32; s LowCardinality(String)", Same),
+        ("encoding_dictionary_fallback", "n Int32; s String; i Int64", Same),
+        ("encoding_dictionary_fallback", "n Int32; s LowCardinality(String); i Int64", Same),
+        ("pages_v1", MIXED, Same),
+        ("pages_v2", MIXED, Same),
+        ("row_groups", MIXED, Same),
+        ("no_rows", MIXED, Same),
+        ("no_row_groups", "n Int32; s String", Same),
+        ("no_statistics", MIXED, Same),
+        ("checksums_v1", "n Int32; v Int64", Same),
+        ("checksums_v2", "n Int32; v Int64", Same),
+        ("decimals_fixed", DECIMALS, Same),
+        ("decimals_integers", DECIMALS, Same),
+        ("decimals_byte_array", DECIMALS, Same),
+        (
+            "timestamps",
+            "n Int32; ms_local Nullable(DateTime64(3, 'UTC')); ms_utc Nullable(DateTime64(3, 'UTC')); \
+             us_local Nullable(DateTime64(6, 'UTC')); us_utc Nullable(DateTime64(6, 'UTC')); \
+             ns_local Nullable(DateTime64(9, 'UTC')); ns_utc Nullable(DateTime64(9, 'UTC'))",
+            Same,
+        ),
+        ("timestamps_zone", "n Int32; b Nullable(DateTime64(6, 'Europe/Berlin'))", Same),
+        ("timestamps_int96", "n Int32; t Nullable(DateTime64(9, 'UTC'))", Same),
+        ("timestamps_int96_spark", "n Int32; t Nullable(DateTime64(6, 'UTC'))", Same),
+        (
+            "times_of_day",
+            "n Int32; ms Nullable(Time64(3)); us Nullable(Time64(6)); ns Nullable(Time64(9))",
+            Same,
+        ),
+        ("dates", "n Int32; d Nullable(Date); d32 Nullable(Date32); d64 Nullable(Date32)", Same),
+        ("uuids", "n Int32; u Nullable(UUID)", Same),
+        ("float16", "n Int32; h Nullable(Float32)", Same),
+        (
+            "unsigned",
+            "n Int32; u8 Nullable(UInt8); u16 Nullable(UInt16); u32 Nullable(UInt32); u64 Nullable(UInt64); \
+             i8 Nullable(Int8); i16 Nullable(Int16); i32 Nullable(Int32); i64 Nullable(Int64)",
+            Same,
+        ),
+        ("json_extension", "n Int32; j Nullable(String)", Same),
+        (
+            "binary",
+            "n Int32; x Nullable(String); f Nullable(FixedString(3)); l Nullable(String); v Nullable(String)",
+            Same,
+        ),
+        (
+            "annotations",
+            "n Int32; enum Enum8('red' = 1, 'green' = 2); json String; bson String; bare String",
+            Same,
+        ),
+        ("annotations", "n Int32; json JSON", Same),
+        (
+            "nested_full",
+            "n Int32; ll Array(Array(Int64)); ls Array(Tuple(x Int32, y String)); sl Tuple(v Array(Float64)); \
+             m Map(String, Int64); ml Map(String, Array(Int32)); im Map(Int32, String); fl Array(Int32); big Array(String)",
+            Same,
+        ),
+        (
+            "nested_null_values",
+            "n Int32; l Array(Nullable(Int64)); ll Array(Array(Nullable(String))); \
+             ls Array(Tuple(x Nullable(Int32), y Nullable(String))); s Tuple(x Nullable(Int32), y Nullable(String)); \
+             m Map(String, Nullable(Int64))",
+            Same,
+        ),
+        ("nested_required", "n Int32; l Array(Int64)", Same),
+        (
+            "nested_deep",
+            "n Int32; v Array(Array(Array(Array(Array(Array(Array(Array(Array(Array(Array(Array(Array(Array(Array(Array(Array(Array(Array(Array(Int32))))))))))))))))))))",
+            Same,
+        ),
+        ("legacy_repeated_primitive", "n Int32; v Array(Int32)", Same),
+        ("legacy_repeated_group", "n Int32; v Array(Tuple(x Int32, y String))", Same),
+        ("legacy_two_level", "n Int32; v Array(Int32)", Same),
+        ("legacy_two_level_required", "n Int32; v Array(Int32)", Same),
+        ("legacy_array", "n Int32; v Array(Tuple(x Int32))", Same),
+        ("legacy_array_of_two", "n Int32; v Array(Tuple(x Int32, y String))", Same),
+        ("legacy_tuple", "n Int32; v Array(Tuple(x Int32))", Same),
+        ("legacy_hive", "n Int32; v Array(Int32)", Same),
+        ("legacy_map_key_value", "n Int32; v Map(String, Int32)", Same),
+        ("legacy_map_optional_key", "n Int32; v Map(String, Int32)", Same),
+        ("legacy_map_without_values", "n Int32; v Array(String)", Same),
+        (
+            "polars",
+            "n Int32; s Nullable(String); c LowCardinality(Nullable(String)); f Nullable(Float64); \
+             t Nullable(DateTime64(6, 'UTC')); d Nullable(Date); k Nullable(Time64(9)); m Nullable(Decimal(18, 3)); \
+             l Array(Nullable(Int64)); p Tuple(x Int64, y Nullable(String)); u UInt64; i128 Int64; b Nullable(Bool); \
+             x Nullable(String)",
+            Same,
+        ),
+        (
+            "duckdb",
+            "n Int32; s Nullable(String); m Decimal(20, 1); h Float64; u8 UInt8; u64 UInt64; f Float64; f32 Float32; \
+             d Date; t DateTime64(6, 'UTC'); tz DateTime64(6, 'UTC'); ns DateTime64(9, 'UTC'); k Time64(6); id UUID; \
+             l Array(Nullable(Int64)); p Tuple(x Int32, y String); mp Map(String, Int64); d38 Decimal(38, 10); \
+             bs String; b Bool; e String",
+            Same,
+        ),
+        ("duckdb_v1", "n Int32; s String; i Int64; f Float64", Same),
+        ("duckdb_v2", "n Int32; s String; i Int64; f Float64", Same),
+        (
+            "fastparquet",
+            "n Int32; s Nullable(String); f Float64; t Nullable(DateTime64(9, 'UTC')); b Bool; c String",
+            Same,
+        ),
+        (
+            "fastparquet_int96",
+            "n Int32; t Nullable(DateTime64(9, 'UTC')); s Nullable(String)",
+            Same,
+        ),
+        ("pandas_index", "n Int32; s String; t Nullable(DateTime64(9, 'UTC'))", Same),
+    ]
+}
+
+/// A file of the folder `test-fixtures/parquet`.
+pub fn fixture(name: &str) -> Vec<u8> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../test-fixtures/parquet");
+    let path = root.join(format!("{name}.parquet"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_read_as_clickhouse_reads_them() {
+    let server = Server::connect().await;
+    all(cases(), async |(file, schema, reading)| {
+        let load = Load {
+            file: format!("{file}.parquet"),
+            bytes: fixture(file),
+            format: "parquet",
+            columns: columns(schema),
+            policy: ", on_error: fail".to_owned(),
+        };
+        let table =
+            server.load(&load).await.map_err(|error| format!("{file}: {}", error.chain()))?;
+        let own = server.rows(&table.name, &load.columns).await;
+        let other: Vec<String> = match reading {
+            Literal(_, rows) => rows.iter().map(|row| (*row).to_owned()).collect(),
+            Same => {
+                let oracle = server.read_by_itself(&load, "Parquet", &[]).await;
+                let oracle = oracle.map_err(|error| format!("{file}: ClickHouse: {error}"))?;
+                server.rows(&oracle, &load.columns).await
+            }
+        };
+        let found = differences(&load.columns, &own, &other);
+        if found.is_empty() { Ok(()) } else { Err(format!("{file}: {}", found.join("\n    "))) }
+    })
+    .await;
+}

@@ -348,7 +348,7 @@ def refused():
     lie("index_beyond_dictionary", page=beyond, dictionary=[b"a", b"b"], **words)
     lie("dictionary_missing", page=bytes([1]) + raw.varint(3 << 1) + b"\0", **words)
     lie("dictionary_count_huge", page=bytes([1]) + raw.varint(3 << 1) + b"\0", dictionary=[b"a"], dictionary_count=2**31 - 1, **words)
-    lie("dictionary_count_short", page=bytes([1]) + raw.varint(3 << 1) + b"\0", dictionary=[b"a"], dictionary_count=3, **words)
+    lie("dictionary_count_short", page=bytes([2]) + raw.varint(3 << 1) + b"\2", dictionary=[b"a"], dictionary_count=3, **words)
     lie("dictionary_count_negative", page=bytes([1]) + raw.varint(3 << 1) + b"\0", dictionary=[b"a"], dictionary_count=-1, **words)
     lie("index_width", page=bytes([99]) + raw.varint(3 << 1) + b"\0", dictionary=[b"a"], **words)
     snappy = (raw.SNAPPY, lambda body: bytes(cramjam.snappy.compress_raw(body)))

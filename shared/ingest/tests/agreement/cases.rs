@@ -68,7 +68,7 @@ impl Case {
             return Some(t.to_owned());
         }
         if let Some(inner) = t.strip_prefix("LowCardinality(") {
-            return Some(format!("LowCardinality(Nullable({})", inner.to_owned() + ")"));
+            return Some(format!("LowCardinality(Nullable({inner})"));
         }
         let none = ["Array", "Map", "Tuple", "Nested", "JSON", "SimpleAggregateFunction"];
         (!none.iter().any(|none| t.starts_with(none))).then(|| format!("Nullable({t})"))
@@ -100,8 +100,6 @@ impl Case {
 
 /// Every case.
 pub fn cases() -> Vec<Case> {
-    let words: &[&str] = &["x", "1x", "--1", "1,5"];
-    let _ = words;
     vec![
         case("Int8", Bare, &["0", "-128", "127"], &["128", "-129", "x", "1x", "1.5"]),
         case("Int16", Bare, &["0", "-32768", "32767"], &["32768", "-32769", "x"]),
@@ -182,7 +180,8 @@ pub fn cases() -> Vec<Case> {
             ],
             &["x", "1e309"],
         ),
-        case("BFloat16", Bare, &["0", "1.5", "-0.0078125", "0.1", "3.3e38"], &["x"]),
+        case("BFloat16", Bare, &["0", "1.5", "-0.0078125", "0.1", "3.3e38"], &["x"])
+            .without_files(),
         case(
             "Decimal(9, 2)",
             Bare,

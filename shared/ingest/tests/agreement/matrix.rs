@@ -198,7 +198,12 @@ impl Texts<'_> {
     ) {
         let sql =
             format!("SELECT n, v FROM {oracle} WHERE n < {} ORDER BY n", self.case.good.len());
-        let bytes = server.ask(&sql, name).await;
+        let bytes = match server.ask(&sql, name).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                return wrong.push(format!("{name}: ClickHouse does not write it: {error}"));
+            }
+        };
         let schema = format!("n Int32; v {}", self.case.column_type);
         let load = Load {
             file: format!("{} as {name}", self.case.column_type).replace('/', "-"),

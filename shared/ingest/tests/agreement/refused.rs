@@ -35,20 +35,21 @@ fn cases() -> Vec<(&'static str, &'static [&'static str])> {
         ("chunk_offset_negative", &["column `v`"]),
         ("chunk_offset_beyond", &["column `v`"]),
         ("rows_negative", &["claims -1 rows"]),
-        ("rows_huge", &["column `v`"]),
+        ("rows_huge", &["claims 4611686018427387904 rows in"]),
         ("rows_too_many", &["column `v`"]),
-        ("encoding_unknown", &["column `v`"]),
+        ("encoding_unknown", &["footer is damaged", "Encoding 77"]),
         ("text_length_beyond_page", &["column `v`"]),
         ("text_not_utf8", &["column `v`"]),
         ("delta_count_huge", &["column `v`"]),
         ("delta_blocks_huge", &["column `v`"]),
-        ("bomb_in_page", &["column `v`"]),
-        ("billions_of_nulls", &["column `v`"]),
-        ("nesting_100", &["nest"]),
-        ("nesting_5000", &["nest"]),
+        ("bomb_in_page", &["column `v`", "more than 1000 times"]),
+        ("billions_of_nulls", &["claims 2147483647 rows in"]),
+        ("nesting_100", &["column `v` nests more than 100 levels"]),
+        ("nesting_5000", &["column `v` nests more than 100 levels"]),
+        ("nesting_30000", &["column `v` nests more than 100 levels"]),
         ("children_negative", &["footer is damaged"]),
         ("children_huge", &["footer is damaged"]),
-        ("group_without_children", &["footer is damaged"]),
+        ("group_without_children", &["no columns at all"]),
     ]
 }
 
@@ -69,7 +70,6 @@ async fn what_cannot_be_loaded_is_refused_with_its_reason() {
             Ok(Ok(table)) => return Err(format!("{file}: loaded, {:?}", table.report.counts)),
             Ok(Err(error)) => error.chain(),
         };
-        eprintln!("{file}: {message}");
         match words.iter().find(|words| !message.contains(**words)) {
             None => Ok(()),
             Some(words) => Err(format!("{file}: no `{words}` in: {message}")),

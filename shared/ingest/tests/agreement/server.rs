@@ -18,7 +18,7 @@ use warehouse::{ClickHouse, ClusterConfig, Credentials, Options, Role};
 
 const CLUSTER: &str = "ingestion";
 /// Loads at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 16;
 
 /// Nothing is filled in or rounded, and no feature is behind a switch.
 const SETTINGS: &[(&str, &str)] = &[
@@ -121,9 +121,9 @@ impl Server {
     }
 
     /// The bytes of an answer in some format.
-    pub async fn ask(&self, sql: &str, format: &str) -> Vec<u8> {
+    pub async fn ask(&self, sql: &str, format: &str) -> Result<Vec<u8>, String> {
         let answer = self.warehouse.query_raw(CLUSTER, sql, format, 1 << 26).await;
-        answer.unwrap_or_else(|error| panic!("{sql}: {error:?}")).to_vec()
+        answer.map(Into::into).map_err(|error| format!("{sql}: {error}"))
     }
 
     /// Loads bytes through the pipeline into a table of their own.
@@ -194,7 +194,7 @@ impl Server {
     pub async fn rows(&self, table: &str, columns: &Columns) -> Vec<String> {
         let names: Vec<_> = columns.iter().map(|(name, _)| format!("`{name}`")).collect();
         let sql = format!("SELECT {} FROM {table} ORDER BY n", names.join(", "));
-        let answer = self.ask(&sql, "TSV").await;
+        let answer = self.ask(&sql, "TSV").await.unwrap_or_else(|error| panic!("{error}"));
         String::from_utf8_lossy(&answer).lines().map(str::to_owned).collect()
     }
 }

@@ -70,8 +70,20 @@ pub(crate) fn create_table(
     if is_merge_tree(engine) {
         let _ =
             write!(sql, "\nSETTINGS {} = {}", window_setting(engine), table.deduplication_window);
+        if columns.iter().any(|column| is_suspicious(&column.column_type)) {
+            sql.push_str(", allow_suspicious_low_cardinality_types = 1");
+        }
     }
     Ok(sql)
+}
+
+/// Whether the type has a dictionary of numbers or dates, which the server takes
+/// for a mistake unless it is told that it is meant.
+fn is_suspicious(column_type: &str) -> bool {
+    column_type.split("LowCardinality(").skip(1).any(|inner| {
+        let bare = inner.strip_prefix("Nullable(").unwrap_or(inner);
+        !bare.starts_with("String") && !bare.starts_with("FixedString")
+    })
 }
 
 /// What the SQL over the stream gives: a query without rows, to be described.

@@ -13,12 +13,18 @@ const DECIMALS: &str = "n Int32; d9 Nullable(Decimal(9, 2)); d18 Nullable(Decima
 enum Reading {
     /// As ClickHouse reads it by itself.
     Same,
+    /// As ClickHouse reads another file of the same values, because it does not read this one.
+    Like(&'static str),
     /// As these rows, because ClickHouse does not read the file, or reads it
     /// otherwise, for the reason given.
-    Literal(&'static str, &'static [&'static str]),
+    Literal(#[expect(dead_code, reason = "for whoever reads the case")] &'static str, &'static [&'static str]),
 }
 
-use Reading::{Literal, Same};
+use Reading::{Like, Literal, Same};
+
+/// The rule for a group named `array` or `…_tuple` in a list of two levels: it is the element,
+/// though it has one field. ClickHouse takes the field for the element.
+const STRUCT_OF_ONE: &str = "the format's rule for lists of two levels";
 
 fn cases() -> Vec<(&'static str, &'static str, Reading)> {
     vec![
@@ -53,7 +59,8 @@ fn cases() -> Vec<(&'static str, &'static str, Reading)> {
         ("encoding_dictionary_fallback", "n Int32; s String; i Int64", Same),
         ("encoding_dictionary_fallback", "n Int32; s LowCardinality(String); i Int64", Same),
         ("pages_v1", MIXED, Same),
-        ("pages_v2", MIXED, Same),
+        // ClickHouse 26.7 reads beyond the end of pages of version 2 that hold lists.
+        ("pages_v2", MIXED, Like("pages_v1")),
         ("row_groups", MIXED, Same),
         ("no_rows", MIXED, Same),
         ("no_row_groups", "n Int32; s String", Same),
@@ -122,13 +129,28 @@ fn cases() -> Vec<(&'static str, &'static str, Reading)> {
         ("legacy_repeated_group", "n Int32; v Array(Tuple(x Int32, y String))", Same),
         ("legacy_two_level", "n Int32; v Array(Int32)", Same),
         ("legacy_two_level_required", "n Int32; v Array(Int32)", Same),
-        ("legacy_array", "n Int32; v Array(Tuple(x Int32))", Same),
+        (
+            "legacy_array",
+            "n Int32; v Array(Tuple(x Int32))",
+            Literal(STRUCT_OF_ONE, &["0\t[(1),(2)]", "1\t[]", "2\t[(3)]"]),
+        ),
         ("legacy_array_of_two", "n Int32; v Array(Tuple(x Int32, y String))", Same),
-        ("legacy_tuple", "n Int32; v Array(Tuple(x Int32))", Same),
+        (
+            "legacy_tuple",
+            "n Int32; v Array(Tuple(x Int32))",
+            Literal(STRUCT_OF_ONE, &["0\t[(1),(2)]", "1\t[]", "2\t[(3)]"]),
+        ),
         ("legacy_hive", "n Int32; v Array(Int32)", Same),
         ("legacy_map_key_value", "n Int32; v Map(String, Int32)", Same),
         ("legacy_map_optional_key", "n Int32; v Map(String, Int32)", Same),
-        ("legacy_map_without_values", "n Int32; v Array(String)", Same),
+        (
+            "legacy_map_without_values",
+            "n Int32; v Array(String)",
+            Literal(
+                "a map of keys alone is a list of them; ClickHouse makes a tuple of it",
+                &["0\t['a','b']", "1\t[]", "2\t['c']"],
+            ),
+        ),
         (
             "polars",
             "n Int32; s Nullable(String); c LowCardinality(Nullable(String)); f Nullable(Float64); \
@@ -183,6 +205,18 @@ async fn files_are_read_as_clickhouse_reads_them() {
             server.load(&load).await.map_err(|error| format!("{file}: {}", error.chain()))?;
         let own = server.rows(&table.name, &load.columns).await;
         let other: Vec<String> = match reading {
+            Like(other) => {
+                let like = Load { bytes: fixture(other), file: (*other).to_owned(), ..load };
+                let oracle = server.read_by_itself(&like, "Parquet", &[]).await;
+                let oracle = oracle.map_err(|error| format!("{file}: ClickHouse: {error}"))?;
+                let found =
+                    differences(&like.columns, &own, &server.rows(&oracle, &like.columns).await);
+                return if found.is_empty() {
+                    Ok(())
+                } else {
+                    Err(format!("{file}: {}", found.join("\n    ")))
+                };
+            }
             Literal(_, rows) => rows.iter().map(|row| (*row).to_owned()).collect(),
             Same => {
                 let oracle = server.read_by_itself(&load, "Parquet", &[]).await;

@@ -48,6 +48,10 @@ pub(crate) fn values(
     }
     let is_null = |row: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
     let (held, keys) = match array.as_any_dictionary_opt() {
+        // Of a column of NULL alone the dictionary may be empty, and then has no keys.
+        Some(dictionary) if dictionary.values().is_empty() => {
+            (Arc::clone(dictionary.values()), None)
+        }
         Some(dictionary) => (Arc::clone(dictionary.values()), Some(dictionary.normalized_keys())),
         None => (Arc::clone(array), None),
     };

@@ -17,7 +17,10 @@ enum Reading {
     Like(&'static str),
     /// As these rows, because ClickHouse does not read the file, or reads it
     /// otherwise, for the reason given.
-    Literal(#[expect(dead_code, reason = "for whoever reads the case")] &'static str, &'static [&'static str]),
+    Literal(
+        #[expect(dead_code, reason = "for whoever reads the case")] &'static str,
+        &'static [&'static str],
+    ),
 }
 
 use Reading::{Like, Literal, Same};

@@ -56,6 +56,7 @@ impl Layout {
 }
 
 /// Where a read begins.
+#[derive(Clone)]
 pub(super) struct Start {
     /// Ordinal of the first row of the first row group that is read.
     pub(super) row: u64,

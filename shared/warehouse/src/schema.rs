@@ -329,6 +329,15 @@ mod tests {
     }
 
     #[rstest]
+    #[case("LowCardinality(UInt32)", true)]
+    #[case("Array(LowCardinality(Nullable(Date)))", true)]
+    #[case("Map(LowCardinality(String), LowCardinality(FixedString(2)))", false)]
+    #[case("UInt32", false)]
+    fn dictionaries_of_numbers_are_meant(#[case] column_type: &str, #[case] expected: bool) {
+        assert_eq!(is_suspicious(column_type), expected);
+    }
+
+    #[rstest]
     #[case("Int32", "Int64", true)]
     #[case("Int64", "Int32", false)]
     #[case("UInt32", "Int64", true)]

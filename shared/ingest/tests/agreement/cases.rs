@@ -119,7 +119,6 @@ fn case(
 const SECONDS: &str = ", timestamp: { formats: [unix] }";
 
 /// Every case.
-#[expect(clippy::too_many_lines, reason = "a table")]
 pub fn cases() -> Vec<Case> {
     vec![
         case("Int8", Bare, &["0", "-128", "127"], &["x", "1x", "1.5", "--1"])

@@ -232,3 +232,31 @@ async fn files_are_read_as_clickhouse_reads_them() {
     })
     .await;
 }
+
+/// NULL where the type takes none is bad, at every level; ClickHouse makes the
+/// empty list, the empty map or the tuple of blanks of it in silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn null_where_the_type_takes_none_is_put_aside() {
+    let server = Server::connect().await;
+    let cases: Vec<(&str, &str, &[&str])> = vec![
+        ("list", "Array(Int64)", &["0\t[1]", "2\t[]"]),
+        ("inner_list", "Array(Array(Int64))", &["0\t[[1]]", "2\t[]"]),
+        ("struct", "Tuple(x Int32, y String)", &["0\t(1,'a')", "2\t(2,'b')"]),
+        ("struct_in_list", "Array(Tuple(x Int32, y String))", &["1\t[]", "2\t[]"]),
+        ("map", "Map(String, Int64)", &["0\t{'a':1}", "2\t{}"]),
+    ];
+    all(cases, async |(name, column_type, rows)| {
+        let load = Load {
+            file: format!("{name}.parquet"),
+            bytes: fixture(&format!("nested_null_{name}")),
+            format: "parquet",
+            columns: columns(&format!("n Int32; v {column_type}")),
+            policy: String::new(),
+        };
+        let table =
+            server.load(&load).await.map_err(|error| format!("{name}: {}", error.chain()))?;
+        let own = server.rows(&table.name, &load.columns).await;
+        if own == *rows { Ok(()) } else { Err(format!("{name}: {own:?} instead of {rows:?}")) }
+    })
+    .await;
+}

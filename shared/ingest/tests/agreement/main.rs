@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, reason = "a helper of a test fails by panicking, like the test")]
 
 mod cases;
+mod clickhouse_files;
 mod files;
 mod matrix;
 mod refused;

@@ -5,6 +5,7 @@
 //! group, and answers for what a damaged file makes the crate do.
 
 mod footer;
+mod int96;
 mod layout;
 mod pages;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef, TimeUnit};
+use arrow::error::ArrowError;
 use model::ColumnType;
 use model::document::Format;
 use parquet::arrow::ProjectionMask;
@@ -45,6 +47,7 @@ pub(crate) fn open(
     let footer = footer::read(ranges.as_ref(), &request.name)?;
     let loaded = load(footer.metadata.clone(), &request)?;
     let fields = Fields::find(loaded.schema(), &request)?;
+    let old = int96::wanted_in_full(&loaded, &request);
 
     let layout = Layout::new(&footer.metadata, &fields, ranges.size(), &request)?;
     request.plan = request.plan.limited(BATCH_BYTES / layout.row_bytes.max(1));
@@ -55,10 +58,20 @@ pub(crate) fn open(
 
     let start = Start::at(&footer.metadata, request.start_row);
     let (first_row, end) = (start.row.max(request.start_row), start.end);
+    let nanoseconds = old
+        .as_ref()
+        .map(|old| {
+            let loaded = finer(footer.metadata.clone(), old, &request)?;
+            let leaves = old.leaves.clone();
+            let pages = Pages::new(windows.clone());
+            reader(pages, loaded, leaves, start.clone(), &request)
+        })
+        .transpose()?;
     let reader = reader(Pages::new(windows.clone()), loaded, layout.leaves, start, &request)?;
     let fields = fields.within(&reader.schema(), &request)?;
     let source = Rows {
         reader,
+        nanoseconds,
         windows,
         metadata: footer.metadata,
         name: request.name.clone(),
@@ -88,10 +101,23 @@ fn load(
     .map_err(|reason| damaged_footer(&request.name, &reason))
 }
 
+/// The same columns with the old moments in nanoseconds.
+fn finer(
+    metadata: Arc<ParquetMetaData>,
+    old: &int96::Old,
+    request: &Request,
+) -> Result<ArrowReaderMetadata, DecodeError> {
+    let options = ArrowReaderOptions::new().with_schema(old.schema.clone());
+    caught(|| ArrowReaderMetadata::try_new(metadata, options))
+        .and_then(|loaded| loaded.map_err(|error| error.to_string()))
+        .map_err(|reason| damaged_footer(&request.name, &reason))
+}
+
 /// The schema as we want it, where that is another than the crate's choice:
 ///
 /// - The old 96-bit moments are read in microseconds. In nanoseconds a year like
-///   9999 does not fit and would silently become another.
+///   9999 does not fit and would silently become another; [`int96`] adds what is
+///   finer where it is wanted.
 /// - Texts that lie as a dictionary stay one for a column of `LowCardinality`.
 fn as_wanted(loaded: &ArrowReaderMetadata, request: &Request) -> Option<SchemaRef> {
     let roots = loaded.metadata().file_metadata().schema_descr().root_schema().get_fields();
@@ -166,6 +192,8 @@ fn reader(
 /// The batches of the reader, checked against what the footer promises.
 struct Rows {
     reader: ParquetRecordBatchReader,
+    /// The old moments of the same rows, where nanoseconds are wanted.
+    nanoseconds: Option<ParquetRecordBatchReader>,
     windows: Arc<Windows>,
     metadata: Arc<ParquetMetaData>,
     name: String,
@@ -183,7 +211,7 @@ impl Iterator for Rows {
         if self.done {
             return None;
         }
-        let next = caught(|| self.reader.next().transpose())
+        let next = caught(|| self.read())
             .and_then(|read| read.map_err(|error| error.to_string()))
             .and_then(|batch| self.counted(batch));
         self.done = !matches!(next, Ok(Some(_)));
@@ -192,6 +220,13 @@ impl Iterator for Rows {
 }
 
 impl Rows {
+    fn read(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+        let Some(batch) = self.reader.next().transpose()? else { return Ok(None) };
+        let Some(finer) = &mut self.nanoseconds else { return Ok(Some(batch)) };
+        let finer = finer.next().transpose()?;
+        int96::in_full(batch, finer.as_ref()).map(Some)
+    }
+
     fn counted(&mut self, batch: Option<RecordBatch>) -> Result<Option<RecordBatch>, String> {
         let rows = batch.as_ref().map_or(0, RecordBatch::num_rows);
         let row = self.row + u64::try_from(rows).unwrap_or(u64::MAX);

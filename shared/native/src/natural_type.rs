@@ -110,7 +110,7 @@ mod tests {
         let nested = list(DataType::Struct(fields.into()), true);
         assert_eq!(
             natural_type(&nested).unwrap().to_string(),
-            "Array(Tuple(a Nullable(Int32), b Array(String)))"
+            "Array(Tuple(`a` Nullable(Int32), `b` Array(String)))"
         );
         let interval = DataType::Interval(arrow::datatypes::IntervalUnit::YearMonth);
         assert_eq!(natural_type(&list(interval, false)), None);

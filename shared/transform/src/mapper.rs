@@ -33,7 +33,7 @@ pub struct Mapper {
 #[derive(Debug)]
 pub struct Mapped {
     /// The rows for the table, as [`Mapper::schema`] says; a column of
-    /// `LowCardinality` may be a dictionary of that type.
+    /// `LowCardinality` may be a dictionary of that type, one of `String` bytes.
     pub batch: RecordBatch,
     /// Ordinal of the source row of each row of `batch`.
     pub source_rows: Vec<u64>,

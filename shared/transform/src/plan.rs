@@ -62,6 +62,7 @@ pub(crate) fn columns(
         let times =
             TimeRules::new(column.timestamp.as_ref()).map_err(|words| problem("", words))?;
         let target = Target::new(&column_type, &Arc::new(times));
+        let target = if document.transform.is_empty() { target.untouched() } else { target };
         let default = match &column.default {
             None => None,
             Some(value) => {

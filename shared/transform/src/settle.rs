@@ -2,6 +2,7 @@
 //! and `on_error`.
 
 use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder, Scalar, new_null_array};
+use arrow::compute::cast;
 use arrow::compute::kernels::zip::zip;
 use arrow::error::ArrowError;
 use model::document::BadValue;
@@ -101,7 +102,9 @@ impl Settled {
             mask.set_bit(*row, true);
         }
         let mask = BooleanArray::new(mask.finish(), None);
-        self.array = zip(&mask, &Scalar::new(value.clone()), &self.array)?;
+        // A default is text where the column may hold bytes.
+        let value = cast(value, self.array.data_type())?;
+        self.array = zip(&mask, &Scalar::new(value), &self.array)?;
         Ok(())
     }
 }

@@ -70,8 +70,20 @@ pub(crate) fn create_table(
     if is_merge_tree(engine) {
         let _ =
             write!(sql, "\nSETTINGS {} = {}", window_setting(engine), table.deduplication_window);
+        if columns.iter().any(|column| is_suspicious(&column.column_type)) {
+            sql.push_str(", allow_suspicious_low_cardinality_types = 1");
+        }
     }
     Ok(sql)
+}
+
+/// Whether the type has a dictionary of numbers or dates, which the server takes
+/// for a mistake unless it is told that it is meant.
+fn is_suspicious(column_type: &str) -> bool {
+    column_type.split("LowCardinality(").skip(1).any(|inner| {
+        let bare = inner.strip_prefix("Nullable(").unwrap_or(inner);
+        !bare.starts_with("String") && !bare.starts_with("FixedString")
+    })
 }
 
 /// What the SQL over the stream gives: a query without rows, to be described.
@@ -314,6 +326,15 @@ mod tests {
         );
         let spec = TableSpec { ttl: Some("x; DROP TABLE y".into()), ..table() };
         assert!(create_table(&spec, &server_columns(&spec.columns)).is_err());
+    }
+
+    #[rstest]
+    #[case("LowCardinality(UInt32)", true)]
+    #[case("Array(LowCardinality(Nullable(Date)))", true)]
+    #[case("Map(LowCardinality(String), LowCardinality(FixedString(2)))", false)]
+    #[case("UInt32", false)]
+    fn dictionaries_of_numbers_are_meant(#[case] column_type: &str, #[case] expected: bool) {
+        assert_eq!(is_suspicious(column_type), expected);
     }
 
     #[rstest]

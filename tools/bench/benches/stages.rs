@@ -134,6 +134,7 @@ fn request(format: &str, typed: bool) -> Request {
         empty_is_text: false,
         column_type: typed.then_some(column.column_type),
         required_by: column.name,
+        is_optional: false,
     };
     Request {
         format: document.format.clone(),

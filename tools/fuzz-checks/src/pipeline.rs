@@ -150,6 +150,7 @@ fn request(document: &SourceDocument, mapper: &Mapper, typed: bool) -> Request {
         empty_is_text: field.empty_is_text,
         column_type: field.column_type.clone().filter(|_| typed),
         required_by: field.column.clone(),
+        is_optional: false,
     };
     Request {
         format: document.format.clone(),

@@ -77,6 +77,7 @@ pub(crate) fn request(format: Format, fields: &[&str], choices: &mut Choices<'_>
         column_type: (!flags(0))
             .then(|| ColumnType::parse(choices.one_of(&COLUMN_TYPES)).expect("a type of the list")),
         required_by: (*name).to_owned(),
+        is_optional: false,
     };
     let fields = fields.iter().enumerate().map(field).collect();
     let chunk_rows = if flags(1) { 4 } else { 1_000 };

@@ -21,6 +21,11 @@ const TAIL_BYTES: u64 = 64 * 1024;
 /// Largest footer: one of a thousand columns in a thousand row groups has a
 /// tenth of it.
 const MAX_FOOTER_BYTES: u64 = 1024 * 1024 * 1024;
+/// Most rows for each byte of a file with more than [`MANY_ROWS`]. A run of one
+/// value takes a few bytes, so that a file of constants may well hold thousands
+/// of rows a byte, but one of billions of NULLs is there to keep us busy.
+const MAX_ROWS_PER_BYTE: u64 = 100_000;
+const MANY_ROWS: u64 = 16_000_000;
 /// Bytes after the footer: its length and the magic bytes.
 const TRAILER: u64 = 8;
 /// Bytes of the smallest file: magic bytes, an empty footer, its trailer.
@@ -71,20 +76,31 @@ pub(super) fn read(ranges: &dyn RangeRead, name: &str) -> Result<Footer, DecodeE
     if thrift::names_encryption(footer) {
         return Err(unsupported(name, "Parquet encryption (of single columns)"));
     }
+    if let Some(column) = thrift::too_deep(footer) {
+        let reason = format!(
+            "column `{column}` nests more than {} levels deep; write fewer levels",
+            thrift::MAX_LEVELS
+        );
+        return Err(malformed(name, &reason));
+    }
     let options = ParquetMetaDataOptions::new()
         .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
     let metadata =
         caught(|| ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options)))
             .and_then(|decoded| decoded.map_err(|error| error.to_string()))
-            .and_then(|metadata| plausible(&metadata).map(|()| metadata))
+            .and_then(|metadata| plausible(&metadata, size).map(|()| metadata))
             .map_err(|reason| damaged_footer(name, &reason))?;
     Ok(Footer { metadata: Arc::new(metadata), whole: small.then_some(tail) })
 }
 
-/// Whether the row counts of the file can be true.
-fn plausible(metadata: &ParquetMetaData) -> Result<(), String> {
+/// Whether the row counts of the file, which has so many bytes, can be true.
+fn plausible(metadata: &ParquetMetaData, size: u64) -> Result<(), String> {
     let rows = metadata.file_metadata().num_rows();
+    let most = MANY_ROWS.max(size.saturating_mul(MAX_ROWS_PER_BYTE));
+    if u64::try_from(rows).is_ok_and(|rows| rows > most) {
+        return Err(format!("it claims {rows} rows in {size} bytes"));
+    }
     let mut sum = 0_i64;
     for (place, group) in metadata.row_groups().iter().enumerate() {
         let count = group.num_rows();

@@ -56,6 +56,7 @@ impl Layout {
 }
 
 /// Where a read begins.
+#[derive(Clone)]
 pub(super) struct Start {
     /// Ordinal of the first row of the first row group that is read.
     pub(super) row: u64,
@@ -105,7 +106,10 @@ fn decoded_bytes(chunk: &ColumnChunkMetaData) -> u64 {
         Type::INT96 => 12,
         Type::FIXED_LEN_BYTE_ARRAY => chunk.column_descr().type_length(),
     };
-    let fixed = chunk.num_values().saturating_mul(i64::from(width));
+    let fixed = match width {
+        0 => chunk.num_values() / 8,
+        width => chunk.num_values().saturating_mul(i64::from(width)),
+    };
     let texts = chunk.unencoded_byte_array_data_bytes().unwrap_or(0);
     u64::try_from(fixed.saturating_add(texts).max(chunk.uncompressed_size())).unwrap_or(0)
 }

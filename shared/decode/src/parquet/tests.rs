@@ -11,7 +11,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Fields};
 use bytes::Bytes;
 use model::document::{Drift, Format, MissingColumn, UnknownColumn};
-use model::{BatchPlan, Disposed, Disposition};
+use model::{BatchPlan, ColumnType, Disposed, Disposition};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding};
 use parquet::data_type::{Int96, Int96Type};
@@ -312,19 +312,34 @@ fn a_row_can_be_shown_as_json() {
 /// the Julian day.
 #[test]
 fn old_moments_keep_their_year() {
+    let moments = [Int96::from(vec![1_000, 0, 1_721_426]), Int96::from(vec![2_000, 0, 5_373_484])];
+    let found = read(old_moments(&moments), request(Format::Parquet, &["at"])).unwrap();
+    assert_eq!(found[0].raw.get(0), br#"{"at":"0001-01-01T00:00:00.000001"}"#);
+    assert_eq!(found[0].raw.get(1), br#"{"at":"9999-12-31T00:00:00.000002"}"#);
+}
+
+fn old_moments(moments: &[Int96]) -> Bytes {
     let schema = parse_message_type("message m { required int96 at; }").unwrap();
     let mut file = Vec::new();
     let mut writer =
         SerializedFileWriter::new(&mut file, Arc::new(schema), Arc::default()).unwrap();
     let mut group = writer.next_row_group().unwrap();
     let mut column = group.next_column().unwrap().unwrap();
-    let moments = [Int96::from(vec![1_000, 0, 1_721_426]), Int96::from(vec![2_000, 0, 5_373_484])];
-    column.typed::<Int96Type>().write_batch(&moments, None, None).unwrap();
+    column.typed::<Int96Type>().write_batch(moments, None, None).unwrap();
     column.close().unwrap();
     group.close().unwrap();
     writer.close().unwrap();
-    let found = read(file.into(), request(Format::Parquet, &["at"])).unwrap();
-    assert_eq!(found[0].raw.get(0), br#"{"at":"0001-01-01T00:00:00.000001"}"#);
+    file.into()
+}
+
+#[test]
+fn old_moments_keep_their_nanoseconds_where_they_are_wanted() {
+    let moments = [Int96::from(vec![1, 0, 2_440_588]), Int96::from(vec![2_000, 0, 5_373_484])];
+    let mut asked = request(Format::Parquet, &["at"]);
+    asked.fields[0].column_type = Some(ColumnType::DateTime64(9, None));
+    let found = read(old_moments(&moments), asked).unwrap();
+    assert_eq!(found[0].raw.get(0), br#"{"at":"1970-01-01T00:00:00.000000001"}"#);
+    // No column with nanoseconds holds it: whoever judges it must see it.
     assert_eq!(found[0].raw.get(1), br#"{"at":"9999-12-31T00:00:00.000002"}"#);
 }
 

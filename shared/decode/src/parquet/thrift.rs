@@ -8,6 +8,11 @@
 /// about 1 MiB; a few make them as large as a column chunk.
 pub(super) const MAX_PAGE_BYTES: i64 = 256 * 1024 * 1024;
 
+/// Most times that a page may grow by decompression, and from which size on that
+/// counts: the rule that [`crate::Limits`] has for text.
+const MAX_PAGE_RATIO: i64 = 1_000;
+const LARGE_PAGE_BYTES: i64 = 16 * 1024 * 1024;
+
 /// Bytes from the start of a page header within which the numbers stand that
 /// [`check_page_header`] looks at.
 pub(super) const PAGE_HEADER_BYTES: u64 = 64;
@@ -40,6 +45,12 @@ pub(super) fn check_page_header(bytes: &[u8]) -> Result<(), String> {
                 ));
             }
             2 => uncompressed = number,
+            3 if uncompressed > LARGE_PAGE_BYTES && uncompressed / MAX_PAGE_RATIO > number => {
+                return Err(format!(
+                    "a page of {number} bytes claims to hold {uncompressed}, more than {MAX_PAGE_RATIO} times as many; \
+                     if that is true, write smaller pages"
+                ));
+            }
             // Every value of a dictionary takes at least one byte.
             7 if !(0..=uncompressed).contains(&number) => {
                 return Err(format!(
@@ -50,6 +61,49 @@ pub(super) fn check_page_header(bytes: &[u8]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Most levels of groups in a schema. The crates build and drop a schema, and
+/// the arrays under it, by recursion, and a thread's stack ends. A list takes
+/// two levels.
+pub(super) const MAX_LEVELS: usize = 100;
+
+/// The column whose groups go deeper than [`MAX_LEVELS`], if there is one. A
+/// schema that cannot be followed is left to the reader to refuse.
+pub(super) fn too_deep(metadata: &[u8]) -> Option<String> {
+    let mut scan = Scan { bytes: metadata };
+    let mut id = 0;
+    loop {
+        let kind = scan.field(&mut id)?;
+        // The schema: every element of the tree, each before its children.
+        if id == 2 && kind == LIST {
+            break;
+        }
+        scan.skip(kind, 0)?;
+    }
+    let (_, count) = scan.list()?;
+    let mut column = String::new();
+    // How many children are still to come, at every level.
+    let mut open: Vec<i64> = Vec::new();
+    for _ in 0..count {
+        let (name, children) = scan.schema_element()?;
+        if open.len() == 1 {
+            column = name;
+        }
+        if let Some(last) = open.last_mut() {
+            *last -= 1;
+        }
+        if children > 0 {
+            open.push(children);
+        }
+        if open.len() > MAX_LEVELS {
+            return Some(column);
+        }
+        while open.last().is_some_and(|children| *children <= 0) {
+            open.pop();
+        }
+    }
+    None
 }
 
 /// Whether the file metadata names an encryption algorithm (its field 8), as
@@ -69,6 +123,8 @@ pub(super) fn names_encryption(metadata: &[u8]) -> bool {
 }
 
 const I32: u8 = 5;
+const BINARY: u8 = 8;
+const LIST: u8 = 9;
 const STRUCT: u8 = 12;
 
 /// Depth of structures beyond which nothing is followed: Parquet's go to 6.
@@ -117,6 +173,35 @@ impl Scan<'_> {
         Some(head & 0x0f)
     }
 
+    /// The type and the number of a list's elements.
+    fn list(&mut self) -> Option<(u8, u64)> {
+        let head = self.byte()?;
+        let count = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
+        Some((head & 0x0f, count))
+    }
+
+    /// The name of an element of the schema (field 4), and how many children it
+    /// has (field 5).
+    fn schema_element(&mut self) -> Option<(String, i64)> {
+        if self.bytes.is_empty() {
+            return None;
+        }
+        let (mut id, mut name, mut children) = (0, String::new(), 0);
+        while let Some(kind) = self.field(&mut id) {
+            match (id, kind) {
+                (4, BINARY) => {
+                    let length = usize::try_from(self.varint()?).ok()?;
+                    let (text, rest) = self.bytes.split_at_checked(length)?;
+                    name = String::from_utf8_lossy(text).into_owned();
+                    self.bytes = rest;
+                }
+                (5, I32) => children = self.zigzag()?,
+                _ => self.skip(kind, 0)?,
+            }
+        }
+        Some((name, children))
+    }
+
     fn pass(&mut self, count: u64) -> Option<()> {
         self.bytes = self.bytes.get(usize::try_from(count).ok()?..)?;
         Some(())
@@ -132,14 +217,13 @@ impl Scan<'_> {
             3 => self.pass(1),
             4..=6 => self.varint().map(drop),
             7 => self.pass(8),
-            8 => {
+            BINARY => {
                 let length = self.varint()?;
                 self.pass(length)
             }
-            9 | 10 => {
-                let head = self.byte()?;
-                let count = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
-                (0..count).try_for_each(|_| self.element(head & 0x0f, depth))
+            LIST | 10 => {
+                let (kind, count) = self.list()?;
+                (0..count).try_for_each(|_| self.element(kind, depth))
             }
             11 => {
                 let count = self.varint()?;
@@ -160,9 +244,12 @@ impl Scan<'_> {
         }
     }
 
-    /// In a list even a boolean takes a byte, so that a count beyond the bytes
-    /// ends the loop.
+    /// In a list even a boolean takes a byte, and where the bytes end there is
+    /// no element, so that a count beyond the bytes ends the loop.
     fn element(&mut self, kind: u8, depth: u8) -> Option<()> {
+        if self.bytes.is_empty() {
+            return None;
+        }
         if matches!(kind, 1 | 2) { self.pass(1) } else { self.skip(kind, depth + 1) }
     }
 }
@@ -203,6 +290,9 @@ mod tests {
     #[case(2_000_000_000, 500, None, Some("claims 2000000000 bytes"))]
     #[case(-1, 500, None, Some("claims -1 bytes"))]
     #[case(1_000, 300_000_000, None, Some("claims 300000000 bytes"))]
+    #[case(16_000_000, 5, None, None)]
+    #[case(100_000_000, 100_000, None, None)]
+    #[case(100_000_000, 99_000, None, Some("more than 1000 times"))]
     #[case(1_000, 500, Some(1_001), Some("1001 values in 1000 bytes"))]
     fn page_headers_are_checked(
         #[case] uncompressed: i64,
@@ -217,11 +307,24 @@ mod tests {
         }
     }
 
+    /// A list of so many structures, none of which is there.
+    #[rstest]
+    #[case(0x19)]
+    #[case(0x29)]
+    fn a_count_beyond_the_bytes_ends(#[case] field: u8) {
+        let mut bytes = vec![field, 0xfc];
+        bytes.extend([0xff; 8]);
+        bytes.push(0x7f);
+        assert!(!names_encryption(&bytes));
+        assert_eq!(too_deep(&bytes), None);
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
             let _ = check_page_header(&bytes);
             let _ = names_encryption(&bytes);
+            let _ = too_deep(&bytes);
         }
     }
 }

@@ -41,7 +41,8 @@ use times::TimeShape;
 
 /// A column after its cast. Where a row is bad the array holds anything.
 pub(crate) struct Casted {
-    /// The values, of exactly the target's data type; NULL where the source is.
+    /// The values, of the target's data type (or bytes, where a text need not be
+    /// UTF-8); NULL where the source is.
     pub array: ArrayRef,
     /// Rows whose value does not fit, in ascending order, each once.
     pub bad: Vec<Bad>,
@@ -64,6 +65,8 @@ pub(crate) struct Target {
     /// The Arrow type of the result.
     pub data_type: DataType,
     kind: Kind,
+    /// Whether bytes that are no UTF-8 may stay as they are.
+    keeps_bytes: bool,
 }
 
 /// The targets that differ in how they are cast.
@@ -153,7 +156,18 @@ impl Target {
             | ColumnType::LowCardinality(_)
             | ColumnType::SimpleAggregate(..) => Kind::Text,
         };
-        Self { column_type: column_type.clone(), data_type, kind }
+        Self { column_type: column_type.clone(), data_type, kind, keeps_bytes: false }
+    }
+
+    /// The same, for a column that goes to the table as it is: a `String` takes
+    /// any bytes, and only what works on texts needs UTF-8.
+    #[must_use]
+    pub fn untouched(self) -> Self {
+        let plain = match &self.column_type {
+            ColumnType::Nullable(inner) => inner.as_ref(),
+            other => other,
+        };
+        Self { keeps_bytes: *plain == ColumnType::String, ..self }
     }
 
     /// Casts a column.
@@ -186,6 +200,7 @@ impl Target {
             Kind::Float(_) => numbers::float::<Float64Type>(array),
             Kind::Decimal(precision, scale) => decimal::decimal(array, *precision, *scale),
             Kind::WideDecimal(precision, scale) => wide::decimal(array, *precision, *scale),
+            Kind::Text if self.keeps_bytes => text::text_or_bytes(array),
             Kind::Text => text::text(array),
             Kind::Json => text::json(array),
             Kind::Fixed(size) => text::fixed(array, *size),

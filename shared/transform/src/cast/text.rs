@@ -22,6 +22,21 @@ pub(super) fn text(array: &ArrayRef) -> Result<Casted, ArrowError> {
     Ok(Casted { array: Arc::new(texts), bad })
 }
 
+/// To `String`, where bytes that are no UTF-8 stay as they are.
+pub(super) fn text_or_bytes(array: &ArrayRef) -> Result<Casted, ArrowError> {
+    let casted = text(array)?;
+    if casted.bad.is_empty() {
+        return Ok(casted);
+    }
+    match array.data_type() {
+        DataType::Binary => Ok(Casted { array: Arc::clone(array), bad: Vec::new() }),
+        DataType::FixedSizeBinary(_) => {
+            Ok(Casted { array: cast(array, &DataType::Binary)?, bad: Vec::new() })
+        }
+        _ => Ok(casted),
+    }
+}
+
 /// To `FixedString(size)`: shorter values are filled up with zero bytes, as
 /// ClickHouse does; longer ones are bad.
 pub(super) fn fixed(array: &ArrayRef, size: i32) -> Result<Casted, ArrowError> {

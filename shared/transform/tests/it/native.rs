@@ -56,7 +56,8 @@ fn timestamp(unit: TimeUnit, zone: Option<&str>, value: i64) -> ArrayRef {
 #[case("String", Arc::new(LargeStringArray::from(vec!["x"])), Ok("x"))]
 #[case("String", Arc::new(StringViewArray::from(vec!["x"])), Ok("x"))]
 #[case("String", Arc::new(BinaryArray::from(vec![&b"x"[..]])), Ok("x"))]
-#[case("String", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])), Err("`ff` is no UTF-8"))]
+#[case("String", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])), Ok("ff"))]
+#[case("LowCardinality(String)", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])), Err("`ff` is no UTF-8"))]
 #[case("String", Arc::new(Date32Array::from(vec![0])), Ok("1970-01-01"))]
 #[case("Int32", Arc::new(Date32Array::from(vec![0])), Err("`1970-01-01` is no Int32"))]
 #[case("FixedString(3)", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])), Ok("ff0000"))]
@@ -251,4 +252,19 @@ fn maps_stay_maps() {
 fn a_moment_outside_of_the_calendar_has_no_text(#[case] column_type: &str) {
     let array = timestamp(TimeUnit::Millisecond, None, 72_277_498_714_446_638);
     assert_one(one(column_type, "", array), Err("72277498714446638"));
+}
+
+#[test]
+fn bytes_that_are_no_text_stay_in_a_string_that_no_step_works_on() {
+    let bytes: ArrayRef =
+        Arc::new(BinaryArray::from(vec![Some(&b"\xff\x00"[..]), Some(b"a"), None]));
+    let column = "  - {name: v, type: String, default: none, on_error: default}";
+    let mapped = apply(&document(column, ""), vec![Arc::clone(&bytes)]);
+    let expected: ArrayRef = Arc::new(BinaryArray::from(vec![&b"\xff\x00"[..], b"a", b"none"]));
+    assert_eq!(mapped.batch.column(0), &expected);
+
+    let column = "  - {name: v, type: Nullable(String)}";
+    let mapped = apply(&document(column, "transform: [{trim: [v]}]"), vec![bytes]);
+    assert_eq!(mapped.rejected.len(), 1);
+    assert!(mapped.rejected[0].reason.contains("is no UTF-8"), "{}", mapped.rejected[0].reason);
 }

@@ -50,6 +50,8 @@ pub fn try_apply(document: &SourceDocument, columns: Vec<ArrayRef>) -> Result<Ma
     for (field, planned) in mapped.batch.schema().fields().iter().zip(mapper.schema().fields()) {
         let held = match field.data_type() {
             DataType::Dictionary(_, held) => held,
+            // Bytes that are no text, for a String.
+            DataType::Binary => &DataType::Utf8,
             plain => plain,
         };
         assert_eq!((field.name(), held), (planned.name(), planned.data_type()));

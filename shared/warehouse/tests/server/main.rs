@@ -7,6 +7,7 @@
 mod contract;
 mod errors;
 mod exactly_once;
+mod round_trip;
 mod support;
 mod tables;
 mod types;

@@ -1,0 +1,337 @@
+//! Any batch that can be built → Native → ClickHouse → read back: the same
+//! values. What single types look like is in `types`; here it is how they are
+//! nested, sliced, held as dictionaries and spread over batches.
+
+use std::sync::Arc;
+
+use arrow::array::*;
+use arrow::buffer::OffsetBuffer;
+use arrow::compute::cast;
+use arrow::datatypes::*;
+use model::ColumnType;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use warehouse::Warehouse;
+
+use crate::support::{CLUSTER, Database, columns, load, token};
+
+const CASES: u32 = 80;
+
+/// A type whose values are made of numbers.
+#[derive(Debug, Clone)]
+enum Shape {
+    /// Name of the type, whether it takes NULL, whether it is `LowCardinality`.
+    Leaf(&'static str, bool, bool),
+    Array(Box<Shape>),
+    Tuple(Vec<Shape>),
+    /// The key is a String.
+    Map(Box<Shape>),
+}
+
+use Shape::{Leaf, Map, Tuple};
+
+#[derive(Debug, Clone)]
+enum Value {
+    Null,
+    Number(i64),
+    /// Of an array or a tuple.
+    Parts(Vec<Value>),
+    /// Of a map.
+    Entries(Vec<(i64, Value)>),
+}
+
+impl Shape {
+    fn name(&self) -> String {
+        match self {
+            Leaf(name, nullable, low) => {
+                let name = if *nullable { format!("Nullable({name})") } else { (*name).to_owned() };
+                if *low { format!("LowCardinality({name})") } else { name }
+            }
+            Self::Array(element) => format!("Array({})", element.name()),
+            Tuple(fields) => {
+                format!("Tuple({})", fields.iter().map(Self::name).collect::<Vec<_>>().join(", "))
+            }
+            Map(value) => format!("Map(String, {})", value.name()),
+        }
+    }
+
+    fn values(&self) -> BoxedStrategy<Value> {
+        let number = prop_oneof![any::<i64>(), 0_i64..4, Just(i64::MIN), Just(i64::MAX)];
+        match self {
+            Leaf(_, false, _) => number.prop_map(Value::Number).boxed(),
+            Leaf(_, true, _) => {
+                prop_oneof![1 => Just(Value::Null), 3 => number.prop_map(Value::Number)].boxed()
+            }
+            Self::Array(element) => {
+                prop::collection::vec(element.values(), 0..4).prop_map(Value::Parts).boxed()
+            }
+            Tuple(fields) => {
+                fields.iter().map(Self::values).collect::<Vec<_>>().prop_map(Value::Parts).boxed()
+            }
+            Map(value) => prop::collection::vec((number, value.values()), 0..3)
+                .prop_map(Value::Entries)
+                .boxed(),
+        }
+    }
+
+    /// The values as Arrow holds them.
+    fn array(&self, values: &[&Value]) -> ArrayRef {
+        match self {
+            Leaf(name, _, low) => leaf(name, *low, values),
+            Self::Array(element) => {
+                let lists: Vec<_> = values.iter().map(|value| value.parts()).collect();
+                let inner: Vec<&Value> = lists.iter().copied().flatten().collect();
+                let inner = element.array(&inner);
+                let field = Field::new("item", inner.data_type().clone(), true);
+                let offsets = OffsetBuffer::from_lengths(lists.iter().map(|list| list.len()));
+                Arc::new(ListArray::new(Arc::new(field), offsets, inner, None))
+            }
+            Tuple(fields) => {
+                let column = |(at, field): (usize, &Self)| {
+                    let parts: Vec<_> = values.iter().map(|value| &value.parts()[at]).collect();
+                    let array = field.array(&parts);
+                    let name = (at + 1).to_string();
+                    (Arc::new(Field::new(name, array.data_type().clone(), true)), array)
+                };
+                Arc::new(StructArray::from(
+                    fields.iter().enumerate().map(column).collect::<Vec<_>>(),
+                ))
+            }
+            Map(inner) => {
+                let entries: Vec<_> = values.iter().map(|value| value.entries()).collect();
+                let flat: Vec<_> = entries.iter().copied().flatten().collect();
+                let keys: Vec<Value> = flat.iter().map(|(key, _)| Value::Number(*key)).collect();
+                let keys = leaf("String", false, &keys.iter().collect::<Vec<_>>());
+                let inner = inner.array(&flat.iter().map(|(_, value)| value).collect::<Vec<_>>());
+                let fields = vec![
+                    (Arc::new(Field::new("key", DataType::Utf8, false)), keys),
+                    (Arc::new(Field::new("value", inner.data_type().clone(), true)), inner),
+                ];
+                let structs = StructArray::from(fields);
+                let field = Field::new("entries", structs.data_type().clone(), false);
+                let offsets = OffsetBuffer::from_lengths(entries.iter().map(|list| list.len()));
+                Arc::new(MapArray::new(Arc::new(field), offsets, structs, None, false))
+            }
+        }
+    }
+
+    /// A value as the server shows it in TSV.
+    fn text(&self, value: &Value, is_inside: bool) -> String {
+        let join = |texts: Vec<String>| texts.join(",");
+        match (self, value) {
+            (Leaf(..), Value::Null) => (if is_inside { "NULL" } else { "\\N" }).to_owned(),
+            (Leaf(name, ..), Value::Number(number)) => {
+                let text = shown(name, *number);
+                let is_quoted = is_inside && matches!(*name, "String" | "FixedString(3)" | "UUID");
+                if is_quoted { format!("'{text}'") } else { text }
+            }
+            (Self::Array(element), value) => {
+                let parts = value.parts().iter().map(|part| element.text(part, true));
+                format!("[{}]", join(parts.collect()))
+            }
+            (Tuple(fields), value) => {
+                let parts = fields.iter().zip(value.parts());
+                format!("({})", join(parts.map(|(field, part)| field.text(part, true)).collect()))
+            }
+            (Map(inner), value) => {
+                let entries = value.entries().iter().map(|(key, value)| {
+                    format!("'{}':{}", shown("String", *key), inner.text(value, true))
+                });
+                format!("{{{}}}", join(entries.collect()))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Value {
+    fn parts(&self) -> &[Self] {
+        if let Self::Parts(parts) = self { parts } else { panic!("{self:?}") }
+    }
+
+    fn entries(&self) -> &[(i64, Self)] {
+        if let Self::Entries(entries) = self { entries } else { panic!("{self:?}") }
+    }
+
+    fn number(&self) -> Option<i64> {
+        if let Self::Number(number) = self { Some(*number) } else { None }
+    }
+}
+
+fn small(number: i64) -> i32 {
+    i32::try_from(number.rem_euclid(2_000)).expect("small") - 1_000
+}
+
+fn wide(number: i64) -> i128 {
+    i128::from(number) * 10_i128.pow(15)
+}
+
+fn three(number: i64) -> [u8; 3] {
+    let number = small(number).unsigned_abs() % 1_000;
+    format!("{number:03}").into_bytes().try_into().expect("three digits")
+}
+
+fn sixteen(number: i64) -> [u8; 16] {
+    (i128::from(number) * 0x1_0000_0000_0001).to_be_bytes()
+}
+
+/// What a number becomes in a type, as text.
+fn shown(name: &str, number: i64) -> String {
+    match name {
+        "Bool" => (number % 2 == 0).to_string(),
+        "Int16" => small(number).to_string(),
+        "Int64" => number.to_string(),
+        "UInt64" => number.cast_unsigned().to_string(),
+        "Int128" => wide(number).to_string(),
+        "Float64" => (f64::from(small(number)) / 4.0).to_string(),
+        "Decimal(20, 3)" => {
+            let sign = if number < 0 { "-" } else { "" };
+            let (whole, rest) = (number.unsigned_abs() / 1_000, number.unsigned_abs() % 1_000);
+            let rest = format!("{rest:03}");
+            let rest = rest.trim_end_matches('0');
+            format!("{sign}{whole}{}{rest}", if rest.is_empty() { "" } else { "." })
+        }
+        // The empty text is among them.
+        "String" => "ü".repeat(usize::try_from(small(number).rem_euclid(50)).expect("small")),
+        "FixedString(3)" => String::from_utf8(three(number).to_vec()).expect("digits"),
+        "UUID" => {
+            let hex: String = sixteen(number).iter().map(|byte| format!("{byte:02x}")).collect();
+            [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+        }
+        other => panic!("{other}"),
+    }
+}
+
+fn leaf(name: &str, is_dictionary: bool, values: &[&Value]) -> ArrayRef {
+    let numbers = || values.iter().map(|value| value.number());
+    let bytes = |size: i32, each: &dyn Fn(i64) -> Vec<u8>| -> ArrayRef {
+        let rows = numbers().map(|number| number.map(each));
+        Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(rows, size).expect("bytes"))
+    };
+    let array: ArrayRef = match name {
+        "Bool" => Arc::new(numbers().map(|n| n.map(|n| n % 2 == 0)).collect::<BooleanArray>()),
+        "Int16" => Arc::new(
+            numbers()
+                .map(|n| n.map(|n| i16::try_from(small(n)).expect("small")))
+                .collect::<Int16Array>(),
+        ),
+        "Int64" => Arc::new(numbers().collect::<Int64Array>()),
+        "UInt64" => Arc::new(numbers().map(|n| n.map(i64::cast_unsigned)).collect::<UInt64Array>()),
+        "Int128" => bytes(16, &|n| wide(n).to_le_bytes().to_vec()),
+        "Float64" => Arc::new(
+            numbers().map(|n| n.map(|n| f64::from(small(n)) / 4.0)).collect::<Float64Array>(),
+        ),
+        "Decimal(20, 3)" => {
+            let decimals = numbers().map(|n| n.map(i128::from)).collect::<Decimal128Array>();
+            Arc::new(decimals.with_precision_and_scale(20, 3).expect("a decimal"))
+        }
+        "String" => Arc::new(numbers().map(|n| n.map(|n| shown(name, n))).collect::<StringArray>()),
+        "FixedString(3)" => bytes(3, &|n| three(n).to_vec()),
+        "UUID" => bytes(16, &|n| sixteen(n).to_vec()),
+        other => panic!("{other}"),
+    };
+    if !is_dictionary {
+        return array;
+    }
+    let to = DataType::Dictionary(Box::new(DataType::Int32), Box::new(array.data_type().clone()));
+    cast(&array, &to).expect("a dictionary")
+}
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    let plain = prop::sample::select(vec![
+        "Bool",
+        "Int16",
+        "Int64",
+        "UInt64",
+        "Int128",
+        "Float64",
+        "Decimal(20, 3)",
+        "String",
+        "FixedString(3)",
+        "UUID",
+    ]);
+    let leaf = prop_oneof![
+        4 => (plain, any::<bool>()).prop_map(|(name, nullable)| Leaf(name, nullable, false)),
+        1 => any::<bool>().prop_map(|nullable| Leaf("String", nullable, true)),
+    ];
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|element| Shape::Array(Box::new(element))),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Tuple),
+            inner.prop_map(|value| Map(Box::new(value))),
+        ]
+    })
+}
+
+/// A type; batches of its values, some without rows; values around each slice.
+fn tables() -> impl Strategy<Value = (Shape, Vec<Vec<Value>>, usize, usize)> {
+    let table = |shape: Shape| {
+        let batches = prop::collection::vec(prop::collection::vec(shape.values(), 0..12), 1..4);
+        (Just(shape), batches)
+    };
+    (shapes().prop_flat_map(table), 0_usize..3, 0_usize..3)
+        .prop_map(|((shape, batches), before, after)| (shape, batches, before, after))
+}
+
+#[test]
+fn any_batch_reads_back_as_it_was() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let database = runtime.block_on(Database::new("round_trip"));
+    let number = std::cell::Cell::new(0);
+    let mut runner =
+        TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&tables(), |(shape, batches, before, after)| {
+        number.set(number.get() + 1);
+        let found =
+            runtime.block_on(round_trip(&database, number.get(), &shape, &batches, before, after));
+        let expected: Vec<_> =
+            batches.iter().flatten().map(|value| shape.text(value, false)).collect();
+        prop_assert_eq!(found, Ok(expected), "{}", shape.name());
+        Ok(())
+    });
+    runtime.block_on(database.drop());
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+async fn round_trip(
+    database: &Database,
+    number: u64,
+    shape: &Shape,
+    batches: &[Vec<Value>],
+    before: usize,
+    after: usize,
+) -> Result<Vec<String>, String> {
+    let mut table = database.events();
+    table.name = format!("t{number}");
+    table.columns = columns(&[("k", "UInt64"), ("v", &shape.name())]);
+    assert!(ColumnType::parse(&shape.name()).is_ok());
+    database.warehouse.prepare(CLUSTER, &table).await.map_err(|error| format!("{error:?}"))?;
+    let mut next = 0;
+    let batch = |values: &Vec<Value>| {
+        // Rows of the batch itself stand around the slice: what is cut off must not be sent.
+        let around =
+            |count: usize| values.iter().cycle().take(if values.is_empty() { 0 } else { count });
+        let (front, back) = (around(before), around(after));
+        let all: Vec<&Value> = front.chain(values).chain(back).collect();
+        let start = if values.is_empty() { 0 } else { before };
+        let array = shape.array(&all).slice(start, values.len());
+        let keys: ArrayRef =
+            Arc::new(UInt64Array::from_iter_values(next..next + values.len() as u64));
+        next += values.len() as u64;
+        let fields = vec![
+            Field::new("k", DataType::UInt64, false),
+            Field::new("v", array.data_type().clone(), true),
+        ];
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), vec![keys, array]).expect("a batch")
+    };
+    let batches: Vec<_> = batches.iter().map(batch).collect();
+    load(&database.warehouse, &table, token(number), &batches)
+        .await
+        .map_err(|error| format!("{error:?}"))?;
+    let sql = format!("SELECT v FROM {}.{} ORDER BY k", database.name, table.name);
+    let answer = database.warehouse.query_raw(CLUSTER, &sql, "TSV", 1 << 22).await;
+    let answer = answer.map_err(|error| format!("{error:?}"))?;
+    Ok(String::from_utf8_lossy(&answer).split_terminator('\n').map(str::to_owned).collect())
+}

@@ -1,6 +1,8 @@
 //! What the fuzz targets found, and what they begin with, through the same
 //! checks on stable Rust.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails by panicking, like the test")]
+
 use std::path::{Path, PathBuf};
 
 use fuzz_checks::{CHECKS, seeds};

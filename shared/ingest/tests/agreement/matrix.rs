@@ -168,7 +168,8 @@ impl Texts<'_> {
         }
         if self.format == CSV && case.files {
             // Half of the types each, by the length of their names: the two differ in framing alone.
-            let arrow = if case.column_type.len() % 2 == 0 { "Arrow" } else { "ArrowStream" };
+            let arrow =
+                if case.column_type.len().is_multiple_of(2) { "Arrow" } else { "ArrowStream" };
             for (format, name) in [("parquet", "Parquet"), ("arrow", arrow)] {
                 self.check_file(server, &oracle, format, name, &mut wrong).await;
             }

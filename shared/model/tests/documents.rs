@@ -155,6 +155,16 @@ fn the_good_document_is_good() {
 )]
 #[case(
     "type: UInt64}",
+    "type: 'Decimal(38, 20)', default: 0.12345678901234567890}",
+    "columns[0].default: has more digits than a number in YAML or JSON keeps; write it in quotes"
+)]
+#[case(
+    "type: UInt64}",
+    "type: UInt128, from: {constant: 123456789012345678901234567890}}",
+    "columns[0].from.constant: has more digits than a number in YAML or JSON keeps; write it in quotes"
+)]
+#[case(
+    "type: UInt64}",
     "type: UInt64, from: {capture: day}}",
     "columns[0].from.capture: match.glob captures no `day`; write `{day}` in it"
 )]

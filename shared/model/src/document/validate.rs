@@ -157,7 +157,13 @@ impl SourceDocument {
             FromSpec::Constant(value) if value.is_array() || value.is_object() => {
                 found.add(path(".from.constant"), "must be a text, a number, a boolean or null");
             }
+            FromSpec::Constant(value) if may_be_rounded(&value, &column_type) => {
+                found.add(path(".from.constant"), ROUNDED);
+            }
             _ => {}
+        }
+        if column.default.as_ref().is_some_and(|value| may_be_rounded(value, &column_type)) {
+            found.add(path(".default"), ROUNDED);
         }
         if column.on_error == BadValue::Null && !column_type.is_nullable() {
             found.add(
@@ -250,6 +256,21 @@ impl SourceDocument {
             found.add("errors.retries", "must be at most 20");
         }
     }
+}
+
+const ROUNDED: &str = "has more digits than a number in YAML or JSON keeps; write it in quotes";
+
+/// Whether a number may have lost digits on its way through a double, which
+/// keeps 15 of them; a column of floats would lose them anyway.
+fn may_be_rounded(value: &serde_json::Value, column_type: &ColumnType) -> bool {
+    let is_float = matches!(column_type.bare(), ColumnType::Float(_) | ColumnType::BFloat16);
+    let Some(number) = value.as_number().filter(|number| number.is_f64() && !is_float) else {
+        return false;
+    };
+    let text = number.to_string();
+    let digits = text.split(['e', 'E']).next().unwrap_or_default();
+    let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_start_matches('0').trim_end_matches('0').len() > 15
 }
 
 /// Database of the quarantine and of what else the platform keeps.

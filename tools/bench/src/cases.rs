@@ -88,6 +88,30 @@ pub fn cases(options: &Options, folder: &Path, cache: &Path) -> anyhow::Result<V
     Ok(cases)
 }
 
+/// One file with all rows once, and one with all of them so many times; and the
+/// size of the text of the second in bytes.
+pub fn small_and_large(
+    options: &Options,
+    folder: &Path,
+    times: u64,
+) -> anyhow::Result<(Case, Case, u64)> {
+    let case = |name, source, times: u64| Case {
+        name,
+        source,
+        file: folder.join(format!("{name}.csv.gz")),
+        rows: options.rows as u64 * times,
+        clickhouse_format: "CSVWithNames",
+        format: "{ csv: {} }",
+        columns: &data::COLUMNS,
+        order_by: "country, day, user_id",
+        partition_by: None,
+    };
+    let (small, large) = (case("small", "bench-small", 1), case("large", "bench-large", times));
+    data::large_csv_gz(&small.file, options.rows, 1)?;
+    let bytes = data::large_csv_gz(&large.file, options.rows, times)?;
+    Ok((small, large, bytes))
+}
+
 impl Case {
     /// The table that the function writes into.
     pub fn table(&self) -> String {

@@ -174,6 +174,27 @@ pub fn csv_gz(path: &Path, rows: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The same with all rows several times over, each time as a gzip member of its
+/// own. Gives the size of the text in bytes.
+pub fn large_csv_gz(path: &Path, rows: usize, times: u64) -> anyhow::Result<u64> {
+    let mut header = csv::Writer::from_writer(GzEncoder::new(Vec::new(), Compression::new(6)));
+    header.write_record(COLUMNS.iter().map(|(name, _)| *name))?;
+    let header = header.into_inner().map_err(|error| error.into_error())?.finish()?;
+    let mut text = csv::Writer::from_writer(Vec::new());
+    each_row(rows, |values| Ok(text.write_record(values.iter().map(|(text, _)| text))?))?;
+    let text = text.into_inner().map_err(|error| error.into_error())?;
+    let mut member = GzEncoder::new(Vec::new(), Compression::new(6));
+    member.write_all(&text)?;
+    let member = member.finish()?;
+    let mut file = BufWriter::new(File::create(path)?);
+    file.write_all(&header)?;
+    for _ in 0..times {
+        file.write_all(&member)?;
+    }
+    file.into_inner().map_err(|error| error.into_error())?;
+    Ok(text.len() as u64 * times)
+}
+
 /// JSON lines, compressed with gzip.
 pub fn jsonl_gz(path: &Path, rows: usize) -> anyhow::Result<()> {
     let mut out = gzip(path)?;

@@ -38,6 +38,10 @@ pub struct Options {
     /// Leave Python out.
     #[arg(long)]
     pub no_python: bool,
+    /// Instead of the table: how many times all rows stand in one CSV.gz, to see
+    /// that memory and the cost of a row stay as they are in a large object.
+    #[arg(long, value_name = "TIMES")]
+    pub large: Option<u64>,
     /// Writes the table as JSON, too.
     #[arg(long)]
     pub json: Option<PathBuf>,

@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use testkit::{Lake, Setup, start};
 
 use crate::Options;
-use crate::cases::{Case, cases};
+use crate::cases::{Case, cases, small_and_large};
 use crate::meter::{Meter, peak_mb, reset_peak, say};
 use crate::python::Python;
 use crate::rows::{Row, Sample};
@@ -24,6 +24,9 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let cache = workspace.join(".motherlode").join("cache");
     let folder = tempfile::tempdir()?;
     say("making the files");
+    if let Some(times) = options.large {
+        return large(options, folder.path(), times).await;
+    }
     let cases = cases(options, folder.path(), &cache)?;
     ensure!(!cases.is_empty(), "no case has such a name");
     let python = if options.no_python {
@@ -32,15 +35,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         Some(Python::set_up(&cache, &root.join("src").join("baseline.py"))?)
     };
     say("starting the stack");
-    let setup = Setup {
-        concurrency: 1,
-        timeout_seconds: 900,
-        visibility_timeout_s: 900,
-        ..Setup::new("bench")
-    };
-    let setup =
-        Setup { env: [("MOTHERLODE_LEASE_SECONDS".to_owned(), "60".to_owned())].into(), ..setup };
-    let stack = start(&setup)?;
+    let stack = start(&setup())?;
     let bench = Bench { lake: Lake::of(stack.state()).await?, python };
     bench.lake.query("ingestion", "CREATE DATABASE IF NOT EXISTS bench").await?;
     let mut rows = Vec::new();
@@ -64,6 +59,62 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(file) = &options.json {
         std::fs::write(file, serde_json::to_vec_pretty(&rows)?)?;
     }
+    Ok(())
+}
+
+/// One instance with time enough for any file.
+fn setup() -> Setup {
+    Setup {
+        concurrency: 1,
+        timeout_seconds: 900,
+        visibility_timeout_s: 900,
+        env: [("MOTHERLODE_LEASE_SECONDS".to_owned(), "60".to_owned())].into(),
+        ..Setup::new("bench")
+    }
+}
+
+/// Most memory that a large object may take, in MB.
+const LARGE_PEAK_MB: f64 = 192.0;
+/// Most that a row of a large object may cost, against one of a small object:
+/// beyond is more than noise.
+const LARGE_RATIO: f64 = 1.25;
+
+/// Loads a small and a large object, and fails when the large one takes more
+/// memory, or more for each row, than it may.
+async fn large(options: &Options, folder: &Path, times: u64) -> anyhow::Result<()> {
+    let (small, large, bytes) = small_and_large(options, folder, times)?;
+    say("starting the stack");
+    let stack = start(&setup())?;
+    let bench = Bench { lake: Lake::of(stack.state()).await?, python: None };
+    bench.lake.query("ingestion", "CREATE DATABASE IF NOT EXISTS bench").await?;
+    let status = bench.lake.control.status().await?;
+    let server = status.part("ingestion").and_then(|part| part.pid).context("no server")?;
+    let mut meter = Meter::calibrate(server, CALIBRATION).await?;
+    for case in [&small, &large] {
+        bench.lake.register(&case.document(!options.no_provenance)).await?;
+    }
+    let (mut once, mut many) = (Sample::default(), Sample::default());
+    // The first run warms caches and connections and is not counted.
+    for number in 0..2 {
+        bench.ours(&small, number, &mut meter, &mut once).await?;
+    }
+    bench.ours(&large, 0, &mut meter, &mut many).await?;
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let (gib, per_row) = (bytes as f64 / f64::from(1 << 30), |sample: &Sample, case: &Case| {
+        sample.client * 1e6 / case.rows as f64
+    });
+    let (of_small, of_large) = (per_row(&once, &small), per_row(&many, &large));
+    say(&format!(
+        "{} rows, {gib:.2} GiB decoded: peak {:.0} MB (at most {LARGE_PEAK_MB}); {of_large:.2} CPU s per million rows, \
+         {of_small:.2} in an object of {} rows",
+        large.rows, many.peak_mb, small.rows
+    ));
+    ensure!(many.peak_mb <= LARGE_PEAK_MB, "the large object took {} MB", many.peak_mb);
+    ensure!(
+        of_large <= of_small * LARGE_RATIO,
+        "a row of the large object cost {:.2} times one of the small",
+        of_large / of_small
+    );
     Ok(())
 }
 

@@ -157,12 +157,12 @@ impl SourceDocument {
             FromSpec::Constant(value) if value.is_array() || value.is_object() => {
                 found.add(path(".from.constant"), "must be a text, a number, a boolean or null");
             }
-            FromSpec::Constant(value) if may_be_rounded(&value, &column_type) => {
+            FromSpec::Constant(value) if may_be_rounded(&value, column_type) => {
                 found.add(path(".from.constant"), ROUNDED);
             }
             _ => {}
         }
-        if column.default.as_ref().is_some_and(|value| may_be_rounded(value, &column_type)) {
+        if column.default.as_ref().is_some_and(|value| may_be_rounded(value, column_type)) {
             found.add(path(".default"), ROUNDED);
         }
         if column.on_error == BadValue::Null && !column_type.is_nullable() {

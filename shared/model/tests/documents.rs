@@ -160,7 +160,7 @@ fn the_good_document_is_good() {
 )]
 #[case(
     "type: UInt64}",
-    "type: UInt128, from: {constant: 123456789012345678901234567890}}",
+    "type: UInt256, from: {constant: 1234567890123456789012345678901234567890}}",
     "columns[0].from.constant: has more digits than a number in YAML or JSON keeps; write it in quotes"
 )]
 #[case(

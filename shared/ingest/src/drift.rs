@@ -95,16 +95,13 @@ impl Ingest {
                 tracing::warn!(cluster, %error, "columns that drift adds wait for this cluster");
             }
         }
-        for extra in &new {
-            let drift = Drift {
-                kind: DriftKind::Unknown,
-                field: extra.field.clone(),
-                action: DriftAction::Added,
-                row: Some(row),
-            };
-            let column = added.iter().find(|there| there.field == extra.field);
-            self.tell_one(loading, &pinned, &drift, column).await?;
-        }
+        let met = new.iter().map(|extra| Drift {
+            kind: DriftKind::Unknown,
+            field: extra.field.clone(),
+            action: DriftAction::Added,
+            row: Some(row),
+        });
+        self.tell_with(loading, &pinned, &met.collect::<Vec<_>>(), &added).await?;
         loading.wanted.extend(new);
         Ok(())
     }
@@ -116,55 +113,60 @@ impl Ingest {
         cluster: &str,
         met: &[Drift],
     ) -> Result<(), IngestError> {
-        for drift in met {
-            self.tell_one(loading, cluster, drift, None).await?;
-        }
-        Ok(())
+        self.tell_with(loading, cluster, met, &[]).await
     }
 
-    async fn tell_one(
+    /// All in one INSERT: an object may have thousands of unknown columns.
+    async fn tell_with(
         &self,
         loading: &Loading,
         cluster: &str,
-        drift: &Drift,
-        column: Option<&ExtraColumn>,
+        met: &[Drift],
+        added: &[ExtraColumn],
     ) -> Result<(), IngestError> {
         let source = &loading.source;
-        let event = events::DriftEvent {
-            source: &source.document.source,
-            object: &loading.object.id,
-            config_version: source.config_version,
-            drift,
-            column: column.map(|extra| &extra.column),
-            at_ms: self.clock.now_ms(),
-        };
-        let token = Token::of_drift(event.source, event.config_version, drift, event.day());
-        if self.told.has(&token) {
-            return Ok(());
+        let (mut new, mut tokens) = (Vec::new(), Vec::new());
+        for drift in met {
+            let column = added.iter().find(|extra| extra.field == drift.field);
+            let event = events::DriftEvent {
+                source: &source.document.source,
+                object: &loading.object.id,
+                config_version: source.config_version,
+                drift,
+                column: column.map(|extra| &extra.column),
+                at_ms: self.clock.now_ms(),
+            };
+            let token = Token::of_drift(event.source, event.config_version, drift, event.day());
+            if !self.told.has(&token) {
+                new.push(event);
+                tokens.push(token);
+            }
         }
+        let Some(first) = new.first() else { return Ok(()) };
         tracing::warn!(
             object = %loading.object.id,
-            source = event.source,
-            kind = %drift.kind,
-            field = drift.field,
-            action = %drift.action,
+            source = first.source,
+            columns = new.len(),
+            kind = %first.drift.kind,
+            field = first.drift.field,
+            action = %first.drift.action,
             "drift"
         );
-        let written = self.write_event(cluster, &event, token.clone());
+        let written = self.write_events(cluster, &new, Token::of_all(&tokens));
         let written = loading.stopwatches.time(Stage::Write, written).await;
         written.map_err(|cause| write_error(loading, cause))?;
-        self.told.note(token);
+        self.told.note(tokens);
         Ok(())
     }
 
-    async fn write_event(
+    async fn write_events(
         &self,
         cluster: &str,
-        event: &events::DriftEvent<'_>,
+        new: &[events::DriftEvent<'_>],
         token: Token,
     ) -> Result<(), WarehouseError> {
         let table = events::table();
-        let batch = event.batch().map_err(|source| WarehouseError::Encode {
+        let batch = events::batch(new).map_err(|source| WarehouseError::Encode {
             table: events::TABLE.to_owned(),
             source: source.into(),
         })?;
@@ -199,13 +201,13 @@ impl Told {
         self.lock().contains(token)
     }
 
-    fn note(&self, token: Token) {
+    fn note(&self, tokens: Vec<Token>) {
         let mut told = self.lock();
         if told.len() >= MOST_TOLD {
-            // The server drops what is written twice.
+            // At worst an event is there twice.
             told.clear();
         }
-        told.insert(token);
+        told.extend(tokens);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, std::collections::HashSet<Token>> {

@@ -45,6 +45,12 @@ impl Token {
         )
     }
 
+    /// The token of one INSERT that brings what each of these stands for.
+    #[must_use]
+    pub fn of_all(tokens: &[Self]) -> Self {
+        Self::of(&tokens.iter().map(Self::as_str).collect::<Vec<_>>(), &[])
+    }
+
     fn of(texts: &[&str], numbers: &[u64]) -> Self {
         let mut hash = Sha256::new();
         // Lengths first: no two different identities may spell the same bytes.

@@ -40,33 +40,39 @@ impl DriftEvent<'_> {
     pub fn day(&self) -> u64 {
         u64::try_from(self.at_ms / DAY_MS).unwrap_or(0)
     }
+}
 
-    /// The event as a batch of [`table`].
-    ///
-    /// # Errors
-    /// Arrow's, which cannot happen with these columns.
-    pub fn batch(&self) -> Result<RecordBatch, arrow::error::ArrowError> {
-        let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
-        let number = |number| Arc::new(UInt64Array::from(vec![number])) as ArrayRef;
-        let column_type = self.column.map(|column| column.column_type.to_string());
-        let arrays = vec![
-            text(self.source),
-            text(self.drift.kind.name()),
-            text(&self.drift.field),
-            text(self.drift.action.name()),
-            text(self.column.map_or("", |column| &column.name)),
-            text(column_type.as_deref().unwrap_or_default()),
-            text(&self.object.bucket),
-            text(&self.object.key),
-            text(&self.object.etag),
-            number(self.drift.row),
-            number(Some(self.config_version)),
-            Arc::new(TimestampMillisecondArray::from(vec![self.at_ms]).with_timezone("UTC")),
-        ];
-        let fields = columns().into_iter();
-        let fields = fields.map(|column| native::arrow_field(&column.name, &column.column_type));
-        RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), arrays)
-    }
+/// Events as a batch of [`table`].
+///
+/// # Errors
+/// Arrow's, which cannot happen with these columns.
+pub fn batch(events: &[DriftEvent<'_>]) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let text = |of: &dyn Fn(&DriftEvent<'_>) -> String| {
+        Arc::new(StringArray::from_iter_values(events.iter().map(of))) as ArrayRef
+    };
+    let numbers = |of: &dyn Fn(&DriftEvent<'_>) -> Option<u64>| {
+        Arc::new(UInt64Array::from_iter(events.iter().map(of))) as ArrayRef
+    };
+    let times = TimestampMillisecondArray::from_iter_values(events.iter().map(|event| event.at_ms));
+    let arrays = vec![
+        text(&|event| event.source.to_owned()),
+        text(&|event| event.drift.kind.name().to_owned()),
+        text(&|event| event.drift.field.clone()),
+        text(&|event| event.drift.action.name().to_owned()),
+        text(&|event| event.column.map(|column| column.name.clone()).unwrap_or_default()),
+        text(&|event| {
+            event.column.map(|column| column.column_type.to_string()).unwrap_or_default()
+        }),
+        text(&|event| event.object.bucket.clone()),
+        text(&|event| event.object.key.clone()),
+        text(&|event| event.object.etag.clone()),
+        numbers(&|event| event.drift.row),
+        numbers(&|event| Some(event.config_version)),
+        Arc::new(times.with_timezone("UTC")),
+    ];
+    let fields = columns().into_iter();
+    let fields = fields.map(|column| native::arrow_field(&column.name, &column.column_type));
+    RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), arrays)
 }
 
 /// The table, created like any other by [`crate::Warehouse::prepare`].

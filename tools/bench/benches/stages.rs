@@ -5,7 +5,7 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be made fails")]
 
-#[expect(dead_code, reason = "the large file is for `cargo xtask bench --large`")]
+#[expect(dead_code, reason = "large and wide files are for `cargo xtask bench`")]
 #[path = "../src/data.rs"]
 mod data;
 

@@ -19,7 +19,7 @@ pub struct Case {
     /// `format:` of the source document.
     pub format: &'static str,
     /// Name and type of each column.
-    pub columns: &'static [(&'static str, &'static str)],
+    pub columns: Vec<(String, &'static str)>,
     pub order_by: &'static str,
     pub partition_by: Option<&'static str>,
 }
@@ -32,6 +32,10 @@ const FLIGHTS: [(&str, &str); 5] = [
     ("distance", "UInt16"),
 ];
 
+fn named(columns: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
+    columns.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect()
+}
+
 /// The cases that are wanted, with their files made.
 pub fn cases(options: &Options, folder: &Path, cache: &Path) -> anyhow::Result<Vec<Case>> {
     let rows = options.rows;
@@ -43,7 +47,7 @@ pub fn cases(options: &Options, folder: &Path, cache: &Path) -> anyhow::Result<V
         rows: rows as u64,
         clickhouse_format,
         format,
-        columns: &data::COLUMNS,
+        columns: named(&data::COLUMNS),
         order_by: "country, day, user_id",
         partition_by: None,
     };
@@ -80,7 +84,7 @@ pub fn cases(options: &Options, folder: &Path, cache: &Path) -> anyhow::Result<V
             rows: 3_000_000,
             clickhouse_format: "Parquet",
             format: "parquet",
-            columns: &FLIGHTS,
+            columns: named(&FLIGHTS),
             order_by: "origin, destination, date",
             partition_by: None,
         });
@@ -102,7 +106,7 @@ pub fn small_and_large(
         rows: options.rows as u64 * times,
         clickhouse_format: "CSVWithNames",
         format: "{ csv: {} }",
-        columns: &data::COLUMNS,
+        columns: named(&data::COLUMNS),
         order_by: "country, day, user_id",
         partition_by: None,
     };
@@ -110,6 +114,30 @@ pub fn small_and_large(
     data::large_csv_gz(&small.file, options.rows, 1)?;
     let bytes = data::large_csv_gz(&large.file, options.rows, times)?;
     Ok((small, large, bytes))
+}
+
+/// As many values twice: in the columns as they are, and in that many times as
+/// many columns of fewer rows.
+pub fn narrow_and_wide(
+    options: &Options,
+    folder: &Path,
+    times: usize,
+) -> anyhow::Result<(Case, Case)> {
+    let case = |name, source, times: usize| {
+        let case = Case {
+            name,
+            source,
+            file: folder.join(format!("{name}.csv.gz")),
+            rows: (options.rows / times) as u64,
+            clickhouse_format: "CSVWithNames",
+            format: "{ csv: {} }",
+            columns: data::wide_columns(times),
+            order_by: "country_0, day_0, user_id_0",
+            partition_by: None,
+        };
+        data::wide_csv_gz(&case.file, options.rows / times, times).map(|()| case)
+    };
+    Ok((case("narrow", "bench-narrow", 1)?, case("wide", "bench-wide", times)?))
 }
 
 impl Case {

@@ -195,6 +195,26 @@ pub fn large_csv_gz(path: &Path, rows: usize, times: u64) -> anyhow::Result<u64>
     Ok(text.len() as u64 * times)
 }
 
+/// The same rows with all columns so many times side by side, under numbered names.
+pub fn wide_csv_gz(path: &Path, rows: usize, times: usize) -> anyhow::Result<()> {
+    let mut writer = csv::Writer::from_writer(gzip(path)?);
+    writer.write_record(wide_columns(times).into_iter().map(|(name, _)| name))?;
+    each_row(rows, |values| {
+        for _ in 0..times {
+            values.iter().try_for_each(|(text, _)| writer.write_field(text))?;
+        }
+        Ok(writer.write_record(None::<&[u8]>)?)
+    })?;
+    writer.into_inner().map_err(|error| error.into_error())?.finish()?;
+    Ok(())
+}
+
+/// Name and ClickHouse type of each column of [`wide_csv_gz`].
+pub fn wide_columns(times: usize) -> Vec<(String, &'static str)> {
+    let again = |time| COLUMNS.map(|(name, kind)| (format!("{name}_{time}"), kind));
+    (0..times).flat_map(again).collect()
+}
+
 /// JSON lines, compressed with gzip.
 pub fn jsonl_gz(path: &Path, rows: usize) -> anyhow::Result<()> {
     let mut out = gzip(path)?;

@@ -42,6 +42,10 @@ pub struct Options {
     /// that memory and the cost of a row stay as they are in a large object.
     #[arg(long, value_name = "TIMES")]
     pub large: Option<u64>,
+    /// Instead of the table: how many times all columns stand side by side in one
+    /// CSV.gz, to see that the cost of a value stays as it is in a wide one.
+    #[arg(long, value_name = "TIMES", conflicts_with = "large")]
+    pub wide: Option<usize>,
     /// Writes the table as JSON, too.
     #[arg(long)]
     pub json: Option<PathBuf>,

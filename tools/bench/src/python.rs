@@ -49,7 +49,7 @@ impl Python {
         user: &str,
         password: &str,
     ) -> anyhow::Result<Cost> {
-        let columns = serde_json::to_string(case.columns)?;
+        let columns = serde_json::to_string(&case.columns)?;
         let output = Command::new(&self.program)
             .arg(&self.script)
             .args([case.clickhouse_format, table, url, user, &columns])

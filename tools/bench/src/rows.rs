@@ -35,11 +35,7 @@ impl Row {
     pub fn of(case: &str, rows: u64, samples: &[Sample], with_python: bool) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "rows are far below 2^53")]
         let million = rows as f64 / 1e6;
-        let median = |value: fn(&Sample) -> f64| {
-            let mut values: Vec<f64> = samples.iter().map(value).collect();
-            values.sort_by(f64::total_cmp);
-            values.get(values.len() / 2).copied().unwrap_or_default()
-        };
+        let median = |value: fn(&Sample) -> f64| median(samples, value);
         let (client, server) = (median(|s| s.client), median(|s| s.server));
         let by_itself = median(|s| s.by_itself);
         let python = with_python.then(|| median(|s| s.python + s.python_server));
@@ -57,6 +53,13 @@ impl Row {
             runs: samples.len(),
         }
     }
+}
+
+/// The median of what the samples say of one thing; 0 of no samples.
+pub fn median(samples: &[Sample], value: fn(&Sample) -> f64) -> f64 {
+    let mut values: Vec<f64> = samples.iter().map(value).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 fn round(value: f64) -> f64 {

@@ -8,10 +8,10 @@ use anyhow::{Context as _, ensure};
 use testkit::{Lake, Setup, start};
 
 use crate::Options;
-use crate::cases::{Case, cases, small_and_large};
+use crate::cases::{Case, cases, narrow_and_wide, small_and_large};
 use crate::meter::{Meter, peak_mb, reset_peak, say};
 use crate::python::Python;
-use crate::rows::{Row, Sample};
+use crate::rows::{Row, Sample, median};
 use crate::table::render;
 
 /// How long the idle rate of the server is measured.
@@ -26,6 +26,9 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     say("making the files");
     if let Some(times) = options.large {
         return large(options, folder.path(), times).await;
+    }
+    if let Some(times) = options.wide {
+        return wide(options, folder.path(), times).await;
     }
     let cases = cases(options, folder.path(), &cache)?;
     ensure!(!cases.is_empty(), "no case has such a name");
@@ -114,6 +117,55 @@ async fn large(options: &Options, folder: &Path, times: u64) -> anyhow::Result<(
         of_large <= of_small * LARGE_RATIO,
         "a row of the large object cost {:.2} times one of the small",
         of_large / of_small
+    );
+    Ok(())
+}
+
+/// Most that a value of a wide object may cost, against one of a narrow object.
+const WIDE_RATIO: f64 = 1.25;
+/// Most memory that a wide object may take, in MB.
+const WIDE_PEAK_MB: f64 = 192.0;
+
+/// Loads a narrow and a wide object of as many values, and fails when the wide
+/// one takes too much memory, or more for each value than it may.
+async fn wide(options: &Options, folder: &Path, times: usize) -> anyhow::Result<()> {
+    let (narrow, wide) = narrow_and_wide(options, folder, times)?;
+    say("starting the stack");
+    let stack = start(&setup())?;
+    let bench = Bench { lake: Lake::of(stack.state()).await?, python: None };
+    bench.lake.query("ingestion", "CREATE DATABASE IF NOT EXISTS bench").await?;
+    let status = bench.lake.control.status().await?;
+    let server = status.part("ingestion").and_then(|part| part.pid).context("no server")?;
+    let mut meter = Meter::calibrate(server, CALIBRATION).await?;
+    let (mut few, mut many) = (Vec::new(), Vec::new());
+    for (case, samples) in [(&narrow, &mut few), (&wide, &mut many)] {
+        bench.lake.register(&case.document(!options.no_provenance)).await?;
+        // The first run warms caches and connections and is not counted.
+        for number in 0..=options.runs {
+            let mut sample = Sample::default();
+            bench.ours(case, number, &mut meter, &mut sample).await?;
+            if number > 0 {
+                samples.push(sample);
+            }
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let per_value = |samples: &[Sample], case: &Case| {
+        median(samples, |sample| sample.client) * 1e9
+            / (case.rows * case.columns.len() as u64) as f64
+    };
+    let (of_narrow, of_wide) = (per_value(&few, &narrow), per_value(&many, &wide));
+    let peak = many.iter().map(|sample| sample.peak_mb).fold(0.0, f64::max);
+    say(&format!(
+        "{} columns: peak {peak:.0} MB (at most {WIDE_PEAK_MB}); {of_wide:.1} CPU ns a value, {of_narrow:.1} with {} columns",
+        wide.columns.len(),
+        narrow.columns.len(),
+    ));
+    ensure!(peak <= WIDE_PEAK_MB, "the wide object took {peak} MB");
+    ensure!(
+        of_wide <= of_narrow * WIDE_RATIO,
+        "a value of the wide object cost {:.2} times one of the narrow",
+        of_wide / of_narrow
     );
     Ok(())
 }

@@ -105,6 +105,7 @@ async fn load(context: &Context, object: &Named, try_of: TryOf, deadline: Deadli
         Err(error) if error.disposition() == Disposition::Quarantine => return Verdict::Hopeless,
         Err(_) => return Verdict::Later,
         Ok(Outcome::Paused(_)) => Duration::ZERO,
+        Ok(Outcome::Deferred { after, .. }) => after,
         // Whoever has it may die: somebody looks again when the lease is over.
         Ok(Outcome::Busy { lease_until_ms }) => {
             let left = lease_until_ms.saturating_sub(context.ingest.clock.now_ms());
@@ -141,6 +142,7 @@ async fn handle_direct(
             Ok(Outcome::Busy { lease_until_ms }) => {
                 json!({"state": "busy", "lease_until_ms": lease_until_ms})
             }
+            Ok(Outcome::Deferred { error, .. }) => return Err(error.chain().into()),
             Err(error) => return Err(error.chain().into()),
         });
     }
@@ -179,6 +181,29 @@ async fn ingest(
                 lease_until_ms,
                 "object"
             );
+        }
+        Ok(Outcome::Deferred { after, error }) => {
+            let source = context.ingest.source_of(&notice).await;
+            let source = source.as_deref().unwrap_or("unknown");
+            tracing::warn!(
+                state = "deferred",
+                source,
+                bucket = object.bucket,
+                key = object.key,
+                ?after,
+                error = error.chain(),
+                "object"
+            );
+            publish(&runtime::emf(
+                now(context),
+                &[("Source", source)],
+                &[runtime::Metric {
+                    name: "ObjectsDeferred",
+                    unit: runtime::Unit::Count,
+                    value: 1,
+                }],
+                &[("bucket", object.bucket.clone().into()), ("key", object.key.clone().into())],
+            ));
         }
         // It has been counted when it failed.
         Err(error @ IngestError::FailedBefore { .. }) => {

@@ -120,6 +120,38 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// The maps of a list that may be absent.
+    ///
+    /// # Errors
+    /// [`Fault::Damaged`] when it is no list of maps.
+    pub fn maps(&self, name: &str) -> Result<Vec<Row<'a>>, Fault> {
+        let map = |value: &'a AttributeValue| match value {
+            AttributeValue::M(item) => Ok(Row { table: self.table, item }),
+            _ => Err(self.damaged(name, "holds something that is no map")),
+        };
+        self.list(name)?.iter().map(map).collect()
+    }
+
+    /// The texts of a list that may be absent.
+    ///
+    /// # Errors
+    /// [`Fault::Damaged`] when it is no list of texts.
+    pub fn texts(&self, name: &str) -> Result<Vec<String>, Fault> {
+        let text = |value: &AttributeValue| match value {
+            AttributeValue::S(text) => Ok(text.clone()),
+            _ => Err(self.damaged(name, "holds something that is no text")),
+        };
+        self.list(name)?.iter().map(text).collect()
+    }
+
+    fn list(&self, name: &str) -> Result<&'a [AttributeValue], Fault> {
+        match self.item.get(name) {
+            None => Ok(&[]),
+            Some(AttributeValue::L(values)) => Ok(values),
+            Some(_) => Err(self.damaged(name, "is no list")),
+        }
+    }
+
     /// The fault of an attribute of this item.
     #[must_use]
     pub fn damaged(&self, attribute: &str, problem: &str) -> Fault {

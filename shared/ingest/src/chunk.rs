@@ -1,10 +1,12 @@
-//! Write: one chunk, one INSERT, one token, one cluster.
+//! Write: one chunk, one INSERT and one token on each cluster it goes to.
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use futures::future::join_all;
 use model::document::{Errors, SourceDocument};
 use model::{ChunkBounds, Counts, ObjectId, RejectedRow, Token};
-use warehouse::{Insert, TableSpec, Warehouse, WarehouseError, quarantine};
+use warehouse::{Insert, Reaction, TableSpec, Warehouse, WarehouseError, quarantine};
 
 use crate::IngestError;
 use crate::reader::{Reader, ReadyBatch};
@@ -21,13 +23,66 @@ pub(crate) struct ChunkWriter<'a> {
     pub(crate) table: &'a TableSpec,
     pub(crate) config_version: u64,
     pub(crate) object: &'a ObjectId,
-    pub(crate) cluster: &'a str,
+    /// Where it goes, all at once; one must take it.
+    pub(crate) clusters: &'a [String],
     pub(crate) bounds: ChunkBounds,
     pub(crate) token: &'a Token,
     pub(crate) loaded_at_ms: i64,
-    /// Counts of the chunks before this one.
-    pub(crate) before: Counts,
+    /// Counts of the chunks before this one; nothing when the bad rows have been
+    /// judged before.
+    pub(crate) before: Option<Counts>,
     pub(crate) stopwatches: &'a Stopwatches,
+}
+
+/// A chunk that has landed.
+pub(crate) struct Written {
+    pub(crate) counts: Counts,
+    /// First source row behind it.
+    pub(crate) end: u64,
+    /// The first batch of the next chunk, if there is one.
+    pub(crate) next: Option<ReadyBatch>,
+    /// The clusters that have said that they hold it.
+    pub(crate) on: Vec<String>,
+}
+
+/// The clusters that a chunk goes to, as long as they do not fail.
+struct Targets<'a> {
+    all: Vec<Target<'a>>,
+    object: &'a ObjectId,
+}
+
+/// One of them, with its INSERT once there are rows.
+struct Target<'a> {
+    cluster: &'a str,
+    insert: Option<Box<dyn Insert>>,
+}
+
+impl<'a> Targets<'a> {
+    /// Does something for each; those that fail are left out from then on. Fails
+    /// when none is left, or when the object is at fault.
+    async fn each<F>(&mut self, work: impl Fn(Target<'a>) -> F) -> Result<(), IngestError>
+    where
+        F: Future<Output = Result<Target<'a>, WarehouseError>>,
+    {
+        let targets = std::mem::take(&mut self.all);
+        let mut last = None;
+        for done in join_all(targets.into_iter().map(work)).await {
+            match done {
+                Ok(target) => self.all.push(target),
+                Err(cause) => last = Some(cause),
+            }
+        }
+        match last {
+            None => Ok(()),
+            Some(cause) if !self.all.is_empty() && cause.reaction() != Reaction::Quarantine => {
+                tracing::warn!(object = %self.object, %cause, "a mirror failed: the chunk is owed to it");
+                Ok(())
+            }
+            Some(cause) => {
+                Err(IngestError::Write { object: self.object.to_string(), cause: Box::new(cause) })
+            }
+        }
+    }
 }
 
 /// The bad rows of a chunk.
@@ -40,16 +95,16 @@ struct Held {
 }
 
 impl ChunkWriter<'_> {
-    /// Writes the chunk that begins with `first` and reads on to its end. The
-    /// first batch of the next chunk, if there is one, is handed back.
+    /// Writes the chunk that begins with `first` and reads on to its end.
     ///
     /// Whoever drops the future aborts the INSERT: nothing of it lands.
     pub(crate) async fn write(
         &self,
         first: ReadyBatch,
         reader: &mut Reader,
-    ) -> Result<(Counts, u64, Option<ReadyBatch>), IngestError> {
-        let mut insert: Option<Box<dyn Insert>> = None;
+    ) -> Result<Written, IngestError> {
+        let all = self.clusters.iter().map(|cluster| Target { cluster, insert: None });
+        let mut targets = Targets { all: all.collect(), object: self.object };
         let mut counts = Counts::default();
         let mut held = Held::default();
         let mut next = Some(first);
@@ -60,39 +115,53 @@ impl ChunkWriter<'_> {
             held.take(ready.rejected);
             self.judge_number(&counts, &held)?;
             if ready.batch.num_rows() > 0 {
-                let open = match &mut insert {
-                    Some(open) => open,
-                    // Opened with the first row: a chunk without rows makes no INSERT.
-                    none => none.insert(self.begin().await?),
-                };
-                let sent = self.stopwatches.time(Stage::Write, open.write(&ready.batch)).await;
-                sent.map_err(|cause| self.write_error(cause))?;
+                let send = targets.each(|target| self.send(target, &ready.batch));
+                self.stopwatches.time(Stage::Write, send).await?;
             }
             if held.rows.len() >= HELD_ROWS || held.bytes >= HELD_BYTES {
-                self.quarantine(&mut held).await?;
+                self.quarantine(&mut targets, &mut held).await?;
             }
             next = reader.next().await?;
         }
         self.judge_share(&counts, &held)?;
-        self.quarantine(&mut held).await?;
-        if let Some(insert) = insert {
-            let done = self.stopwatches.time(Stage::Write, insert.finish()).await;
-            done.map_err(|cause| self.write_error(cause))?;
-        }
+        self.quarantine(&mut targets, &mut held).await?;
+        let finish = targets.each(|mut target| async {
+            if let Some(insert) = target.insert.take() {
+                insert.finish().await?;
+            }
+            Ok(target)
+        });
+        self.stopwatches.time(Stage::Write, finish).await?;
         counts.chunks = 1;
-        Ok((counts, end, next))
+        let on = targets.all.iter().map(|target| target.cluster.to_owned()).collect();
+        Ok(Written { counts, end, next, on })
     }
 
-    async fn begin(&self) -> Result<Box<dyn Insert>, IngestError> {
-        let spec = self.table.insert(self.token.clone());
-        let open =
-            self.stopwatches.time(Stage::Write, self.warehouse.insert(self.cluster, spec)).await;
-        open.map_err(|cause| self.write_error(cause))
+    /// Sends a batch. The INSERT is opened with the first row: a chunk without
+    /// rows makes none.
+    async fn send<'t>(
+        &self,
+        mut target: Target<'t>,
+        batch: &RecordBatch,
+    ) -> Result<Target<'t>, WarehouseError> {
+        let open = match &mut target.insert {
+            Some(open) => open,
+            none => {
+                let spec = self.table.insert(self.token.clone());
+                none.insert(self.warehouse.insert(target.cluster, spec).await?)
+            }
+        };
+        open.write(batch).await?;
+        Ok(target)
     }
 
     /// Writes the bad rows that are held. Parts are cut by number and size of
     /// the rows alone, so that a replay makes the same parts.
-    async fn quarantine(&self, held: &mut Held) -> Result<(), IngestError> {
+    async fn quarantine(
+        &self,
+        targets: &mut Targets<'_>,
+        held: &mut Held,
+    ) -> Result<(), IngestError> {
         if held.rows.is_empty() {
             return Ok(());
         }
@@ -100,11 +169,20 @@ impl ChunkWriter<'_> {
         held.bytes = 0;
         let token = self.token.companion(&format!("quarantine-{}", held.parts));
         held.parts += 1;
-        let written = self.stopwatches.time(Stage::Write, self.put_aside(token, &rows)).await;
-        written.map_err(|cause| self.write_error(cause))
+        let (token, rows) = (&token, rows.as_slice());
+        let put = targets.each(|target| async move {
+            self.put_aside(target.cluster, token.clone(), rows).await?;
+            Ok(target)
+        });
+        self.stopwatches.time(Stage::Write, put).await
     }
 
-    async fn put_aside(&self, token: Token, rows: &[RejectedRow]) -> Result<(), WarehouseError> {
+    async fn put_aside(
+        &self,
+        cluster: &str,
+        token: Token,
+        rows: &[RejectedRow],
+    ) -> Result<(), WarehouseError> {
         let of = quarantine::Quarantined {
             source: &self.document.source,
             object: self.object,
@@ -113,12 +191,12 @@ impl ChunkWriter<'_> {
             at_ms: self.loaded_at_ms,
         };
         let table = quarantine::table();
-        self.warehouse.prepare(self.cluster, &table).await?;
+        self.warehouse.prepare(cluster, &table).await?;
         let batches = quarantine::batches(&of, rows).map_err(|source| WarehouseError::Encode {
             table: quarantine::TABLE.to_owned(),
             source: source.into(),
         })?;
-        let mut insert = self.warehouse.insert(self.cluster, table.insert(token)).await?;
+        let mut insert = self.warehouse.insert(cluster, table.insert(token)).await?;
         for batch in &batches {
             insert.write(batch).await?;
         }
@@ -126,46 +204,50 @@ impl ChunkWriter<'_> {
     }
 
     fn judge_number(&self, counts: &Counts, held: &Held) -> Result<(), IngestError> {
-        let bad = self.before.rows_quarantined + counts.rows_quarantined;
+        let Some(before) = self.before else { return Ok(()) };
+        let bad = before.rows_quarantined + counts.rows_quarantined;
         match self.document.errors {
             Errors { max_bad_rows: Some(limit), .. } if bad > limit => {
-                Err(self.too_many(counts, held, limit.to_string()))
+                Err(self.too_many(&before, counts, held, limit.to_string()))
             }
             _ => Ok(()),
         }
     }
 
     fn judge_share(&self, counts: &Counts, held: &Held) -> Result<(), IngestError> {
-        let bad = self.before.rows_quarantined + counts.rows_quarantined;
-        let read = self.before.rows_read + counts.rows_read;
+        let Some(before) = self.before else { return Ok(()) };
+        let bad = before.rows_quarantined + counts.rows_quarantined;
+        let read = before.rows_read + counts.rows_read;
         let share = self.document.errors.max_bad_share;
         #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
         let is_above = bad as f64 > read as f64 * share;
         if is_above {
-            Err(self.too_many(counts, held, format!("{} %", share * 100.0)))
+            Err(self.too_many(&before, counts, held, format!("{} %", share * 100.0)))
         } else {
             Ok(())
         }
     }
 
-    fn too_many(&self, counts: &Counts, held: &Held, tolerated: String) -> IngestError {
+    fn too_many(
+        &self,
+        before: &Counts,
+        counts: &Counts,
+        held: &Held,
+        tolerated: String,
+    ) -> IngestError {
         let (row, place, reason) = match &held.first {
             None => (self.bounds.start, String::new(), "see the quarantine".to_owned()),
             Some(row) if row.column.is_empty() => (row.row, String::new(), row.reason.clone()),
             Some(row) => (row.row, format!(", column {}", row.column), row.reason.clone()),
         };
         IngestError::TooManyBadRows {
-            bad: self.before.rows_quarantined + counts.rows_quarantined,
-            read: self.before.rows_read + counts.rows_read,
+            bad: before.rows_quarantined + counts.rows_quarantined,
+            read: before.rows_read + counts.rows_read,
             tolerated,
             row,
             place,
             reason,
         }
-    }
-
-    fn write_error(&self, cause: WarehouseError) -> IngestError {
-        IngestError::Write { object: self.object.to_string(), cause: Box::new(cause) }
     }
 }
 

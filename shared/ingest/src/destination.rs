@@ -13,8 +13,8 @@ use warehouse::{ExtraColumn, TableSpec};
 pub(crate) struct Destination {
     pub(crate) document: Arc<SourceDocument>,
     pub(crate) table: TableSpec,
-    /// How many of the document's columns drift added.
-    pub(crate) extras: usize,
+    /// The last of the document's columns: those that drift added.
+    pub(crate) added: Vec<ExtraColumn>,
 }
 
 impl Destination {
@@ -24,7 +24,7 @@ impl Destination {
         let provenance =
             if document.table.provenance { transform::provenance_columns() } else { Vec::new() };
         let table = TableSpec::of(&document, provenance).passing(extras);
-        Self { document: Arc::new(document), table, extras: extras.len() }
+        Self { document: Arc::new(document), table, added: extras.to_vec() }
     }
 }
 
@@ -51,11 +51,11 @@ pub(crate) fn table_name(document: &SourceDocument) -> String {
     format!("{}.{}", document.table.database, document.table.name)
 }
 
-/// The cluster that is written to: a pending chunk stays on the one it was
-/// first sent to.
-pub(crate) fn cluster_of(document: &SourceDocument, claim: &Claim) -> String {
-    match &claim.pending {
-        Some(pending) => pending.cluster.clone(),
+/// The clusters that took the newest chunk, for people; the first that would
+/// be asked when there is none.
+pub(crate) fn clusters_of(document: &SourceDocument, claim: &Claim) -> String {
+    match claim.extents.last() {
+        Some(extent) => extent.on.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
         None => document.write.clusters.first().cloned().unwrap_or_default(),
     }
 }

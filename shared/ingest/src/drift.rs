@@ -7,7 +7,7 @@ use model::{Drift, DriftAction, DriftKind, Token};
 use warehouse::{ExtraColumn, WarehouseError, drift as events};
 
 use crate::IngestError;
-use crate::destination::{Destination, cluster_of, table_name};
+use crate::destination::{Destination, table_name};
 use crate::object::{Ingest, Loading};
 use crate::reader::ReadPlan;
 use crate::report::Stage;
@@ -40,6 +40,20 @@ impl Ingest {
         Ok(destination)
     }
 
+    /// Puts the table of another cluster in order for the rows of a destination.
+    pub(crate) async fn fit(
+        &self,
+        loading: &Loading,
+        destination: &Destination,
+        cluster: &str,
+    ) -> Result<(), WarehouseError> {
+        if !destination.added.is_empty() {
+            let base = Destination::of(&loading.source.document, &[]);
+            self.extras(&base, cluster, &destination.added).await?;
+        }
+        self.warehouse.prepare(cluster, &destination.table).await
+    }
+
     async fn extras(
         &self,
         base: &Destination,
@@ -62,7 +76,7 @@ impl Ingest {
         error: IngestError,
     ) -> Result<(), IngestError> {
         let document = &loading.source.document;
-        let pinned = cluster_of(document, claim);
+        let pinned = loading.target.clone();
         let IngestError::Decode { cause, .. } = &error else { return Err(error) };
         let (fields, row) = match cause.as_ref() {
             DecodeError::NewFields { fields, row, .. } => (fields, *row),

@@ -23,6 +23,13 @@ pub enum IngestError {
         #[source]
         cause: Box<CatalogError>,
     },
+    /// The source documents could not be read.
+    #[error("reading the source documents")]
+    Catalog {
+        /// Why.
+        #[source]
+        cause: Box<CatalogError>,
+    },
     /// Its bytes could not be fetched.
     #[error("fetching {object}")]
     Fetch {
@@ -131,6 +138,45 @@ pub enum IngestError {
         /// The limit.
         most: usize,
     },
+    /// A cluster lacks rows of an object that cannot be read again.
+    #[error(
+        "{object}: cluster `{cluster}` lacks rows of it, and {problem}; copy the rows of {table} whose `_object` is \
+         this one from cluster {on}"
+    )]
+    Gone {
+        /// The object.
+        object: String,
+        /// The cluster that lacks rows.
+        cluster: String,
+        /// The clusters that hold rows of it.
+        on: String,
+        /// The destination.
+        table: String,
+        /// What became of the object.
+        problem: String,
+    },
+    /// A cluster holds rows of an object more than once.
+    #[error(
+        "{object}: cluster `{cluster}` holds {there} rows of the source rows {start} to {end} in {table}, and {expected} \
+         are right: a part of them had landed, and the table has forgotten the token since; delete them there \
+         and reconcile again"
+    )]
+    Twice {
+        /// The object.
+        object: String,
+        /// The cluster.
+        cluster: String,
+        /// The destination.
+        table: String,
+        /// Rows that are there.
+        there: u64,
+        /// Rows that should be.
+        expected: u64,
+        /// First source row.
+        start: u64,
+        /// The one behind the last.
+        end: u64,
+    },
     /// One chunk does not fit into the time of one invocation.
     #[error(
         "{object}: no chunk could be finished from row {row} on within one invocation; \
@@ -155,7 +201,7 @@ pub enum IngestError {
 impl Disposed for IngestError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::Source { cause, .. } => cause.disposition(),
+            Self::Source { cause, .. } | Self::Catalog { cause } => cause.disposition(),
             Self::Fetch { cause, .. } => cause.disposition(),
             Self::Decode { cause, .. } => cause.disposition(),
             Self::Transform { cause, .. } => cause.disposition(),
@@ -165,7 +211,7 @@ impl Disposed for IngestError {
             | Self::FailedBefore { .. }
             | Self::Discontinued { .. }
             | Self::TooManyColumns { .. } => Disposition::Quarantine,
-            Self::NoProgress { .. } => Disposition::Fatal,
+            Self::NoProgress { .. } | Self::Gone { .. } | Self::Twice { .. } => Disposition::Fatal,
             Self::Thread { .. } => Disposition::Retry,
         }
     }
@@ -183,6 +229,16 @@ impl IngestError {
             cause = error.source();
         }
         text
+    }
+
+    /// Whether something that is away or overloaded needs time and nothing else.
+    #[must_use]
+    pub fn needs_time(&self) -> bool {
+        match self {
+            Self::Write { cause, .. } => cause.needs_time(),
+            Self::Fetch { cause, .. } => cause.disposition() == Disposition::Retry,
+            _ => false,
+        }
     }
 
     /// Whether another worker has taken the object over.

@@ -12,9 +12,10 @@ use runtime::Deadline;
 use warehouse::{ExtraColumn, Warehouse};
 
 use crate::IngestError;
-use crate::chunk::ChunkWriter;
-use crate::destination::{cluster_of, table_name};
+use crate::chunk::{ChunkWriter, Written};
+use crate::destination::{Destination, clusters_of, table_name};
 use crate::drift::Told;
+use crate::failover::{Next, Tries, candidates, deferral};
 use crate::reader::{ReadPlan, Reader, ReadyBatch};
 use crate::report::{Report, Stage, Stopwatches};
 
@@ -36,7 +37,7 @@ pub struct Notice {
 }
 
 /// What became of a notice.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Outcome {
     /// Every row of the object is accounted for.
     Loaded(Report),
@@ -44,6 +45,14 @@ pub enum Outcome {
     AlreadyLoaded(Box<ledger::Record>),
     /// The deadline came: progress is kept, a new invocation goes on.
     Paused(Report),
+    /// What it needs is away or overloaded: progress is kept, and it is to be
+    /// looked at again.
+    Deferred {
+        /// After this time.
+        after: Duration,
+        /// What stood in the way.
+        error: Box<IngestError>,
+    },
     /// Another worker has it: look again when its lease is over.
     Busy {
         /// Milliseconds since 1970.
@@ -95,6 +104,33 @@ pub(crate) struct Loading {
     ambiguous: Option<Token>,
     /// Columns that drift adds for this object.
     pub(crate) wanted: Vec<ExtraColumn>,
+    /// The cluster whose table the rows are made for.
+    pub(crate) target: String,
+}
+
+impl Loading {
+    /// An object of which rows are made again, without a claim on it.
+    pub(crate) fn replaying(
+        object: ObjectInfo,
+        source: Arc<Registered>,
+        deadline: Deadline,
+    ) -> Self {
+        let captures =
+            captures_of(&source.document, &object.id.bucket, &object.id.key).unwrap_or_default();
+        Self {
+            object,
+            source,
+            captures,
+            stopwatches: Stopwatches::default(),
+            started: Instant::now(),
+            deadline,
+            from_row: 0,
+            is_last: false,
+            ambiguous: None,
+            wanted: Vec::new(),
+            target: String::new(),
+        }
+    }
 }
 
 /// How far the load of an object came in this invocation.
@@ -131,6 +167,7 @@ impl Ingest {
             is_last: notice.is_last,
             ambiguous: claim.pending.as_ref().map(|pending| pending.token.clone()),
             wanted: Vec::new(),
+            target: String::new(),
         };
         let progress = self.load_claimed(&mut loading, &mut claim).await;
         self.settle(&loading, claim, progress).await
@@ -201,9 +238,11 @@ impl Ingest {
         }
         self.check_continuation(loading, claim).await?;
         let retries = loading.source.document.errors.retries;
-        let mut attempt = 0;
+        let mut tries = Tries::default();
         loop {
-            let error = match self.load_from(loading, claim).await {
+            let targets = self.targets(&loading.source.document, claim, &tries).await;
+            loading.target = targets.first().cloned().unwrap_or_default();
+            let error = match self.load_from(loading, claim, &targets).await {
                 Ok(progress) => return Ok(progress),
                 Err(error) => error,
             };
@@ -211,17 +250,15 @@ impl Ingest {
                 Ok(()) => continue,
                 Err(error) => error,
             };
-            attempt += 1;
-            let wait = backoff(attempt);
-            if error.is_lost_claim()
-                || error.disposition() != Disposition::Retry
-                || attempt >= retries
-                || loading.deadline.is_within(wait * 4)
-            {
+            let clusters = candidates(&loading.source.document, claim.pending.as_ref());
+            let Next::Again(wait) = tries.after(&error, claim.next_row, &clusters, retries) else {
+                return Err(error);
+            };
+            if loading.deadline.is_within(wait * 4) {
                 return Err(error);
             }
             loading.ambiguous = claim.pending.as_ref().map(|pending| pending.token.clone());
-            tracing::warn!(object = %loading.object.id, attempt, error = error.chain(), "trying again");
+            tracing::warn!(object = %loading.object.id, ?wait, error = error.chain(), "trying again");
             tokio::time::sleep(wait).await;
         }
     }
@@ -274,17 +311,18 @@ impl Ingest {
         &self,
         loading: &Loading,
         claim: &mut Claim,
+        targets: &[String],
     ) -> Result<Progress, IngestError> {
-        let cluster = cluster_of(&loading.source.document, claim);
-        let destination = self.destination(loading, &cluster);
+        let destination = self.destination(loading, &loading.target);
         let destination = loading.stopwatches.time(Stage::Write, destination).await?;
+        let mut targets = self.fitting(loading, &destination, targets).await;
         let loaded_at_ms = claim
             .pending
             .as_ref()
             .map_or_else(|| self.clock.now_ms(), |pending| pending.loaded_at_ms);
         let mut reader = Reader::start(ReadPlan {
             document: destination.document.clone(),
-            extras: destination.extras,
+            extras: destination.added.len(),
             loaded_at_ms,
             ..self.read_plan(loading, claim)
         })?;
@@ -298,48 +336,88 @@ impl Ingest {
             if loading.deadline.is_within(longest.mul_f32(1.25)) {
                 return Ok(Progress::Deadline);
             }
-            let pending = self.intend(loading, claim, &first, &cluster, loaded_at_ms).await?;
+            let pending = self.intend(loading, claim, &first, &targets, loaded_at_ms).await?;
             let writer = ChunkWriter {
                 warehouse: &self.warehouse,
                 document: &destination.document,
                 table: &destination.table,
                 config_version: claim.config_version,
                 object: &loading.object.id,
-                cluster: &cluster,
+                clusters: &targets,
                 bounds: pending.bounds,
                 token: &pending.token,
                 loaded_at_ms,
-                before: claim.counts,
+                before: Some(claim.counts),
                 stopwatches: &loading.stopwatches,
             };
             let written = self.within(loading, claim, writer.write(first, &mut reader)).await?;
-            let Some((counts, next_row, following)) = written else {
+            let Some(Written { counts, end, next: following, on }) = written else {
                 return Ok(Progress::Deadline);
             };
-            self.tell(loading, &cluster, &reader.drift.take()).await?;
-            let steps = since(loading, &mut noted);
-            let done = ChunkDone { next_row, counts, bytes: 0, steps };
+            let on_first = on.first().cloned().unwrap_or_default();
+            self.tell(loading, &on_first, &reader.drift.take()).await?;
+            let done = ChunkDone {
+                next_row: end,
+                counts,
+                bytes: 0,
+                steps: since(loading, &mut noted),
+                on: on.clone(),
+                named: loading.source.document.write.clusters.clone(),
+            };
+            // A cluster that failed is not asked again before the next load: its
+            // rows are owed to it.
+            targets = on;
             let committed =
                 loading.stopwatches.time(Stage::Commit, self.ledger.commit(claim, done));
             committed.await.map_err(|cause| ledger_error(loading, cause))?;
             longest = longest.max(began.elapsed());
             next = following;
         }
-        self.tell(loading, &cluster, &reader.drift.take()).await?;
+        let target = targets.first().cloned().unwrap_or_default();
+        self.tell(loading, &target, &reader.drift.take()).await?;
         Ok(Progress::Complete)
+    }
+
+    /// The targets whose table takes what is made for the first one's.
+    async fn fitting(
+        &self,
+        loading: &Loading,
+        destination: &Destination,
+        targets: &[String],
+    ) -> Vec<String> {
+        let mut fitting = vec![loading.target.clone()];
+        for cluster in targets.iter().filter(|cluster| **cluster != loading.target) {
+            match self.fit(loading, destination, cluster).await {
+                Ok(()) => fitting.push(cluster.clone()),
+                Err(error) => {
+                    tracing::warn!(object = %loading.object.id, cluster, %error, "rows are owed to a mirror");
+                }
+            }
+        }
+        fitting
     }
 
     /// Reading the object as its document says, from the claim's progress on.
     pub(crate) fn read_plan(&self, loading: &Loading, claim: &Claim) -> ReadPlan {
+        self.read_plan_at(loading, claim.config_version, claim.next_row, self.clock.now_ms())
+    }
+
+    pub(crate) fn read_plan_at(
+        &self,
+        loading: &Loading,
+        config_version: u64,
+        from_row: u64,
+        loaded_at_ms: i64,
+    ) -> ReadPlan {
         ReadPlan {
             objects: self.objects.clone(),
             object: loading.object.clone(),
             document: Arc::new(loading.source.document.clone()),
             extras: 0,
-            config_version: claim.config_version,
+            config_version,
             captures: loading.captures.clone(),
-            from_row: claim.next_row,
-            loaded_at_ms: self.clock.now_ms(),
+            from_row,
+            loaded_at_ms,
             stopwatches: loading.stopwatches.clone(),
         }
     }
@@ -351,7 +429,7 @@ impl Ingest {
         loading: &Loading,
         claim: &mut Claim,
         first: &ReadyBatch,
-        cluster: &str,
+        targets: &[String],
         loaded_at_ms: i64,
     ) -> Result<Pending, IngestError> {
         let plan = ChunkPlan { rows_per_chunk: loading.source.document.write.rows_per_chunk };
@@ -359,7 +437,13 @@ impl Ingest {
         bounds.start = claim.next_row;
         let token =
             Token::of_chunk(&claim.source, &loading.object.id, claim.config_version, &bounds);
-        let pending = Pending { bounds, token, cluster: cluster.to_owned(), loaded_at_ms };
+        // Where it was sent before it may be, whatever answers now.
+        let sent_to = claim.pending.as_ref().map(|before| before.clusters.clone());
+        let mut clusters = sent_to.unwrap_or_default();
+        clusters.extend(
+            targets.iter().filter(|one| !clusters.contains(one)).cloned().collect::<Vec<_>>(),
+        );
+        let pending = Pending { bounds, token, clusters, loaded_at_ms };
         let intended =
             loading.stopwatches.time(Stage::Commit, self.ledger.intend(claim, pending.clone()));
         intended.await.map_err(|cause| ledger_error(loading, cause))?;
@@ -432,6 +516,11 @@ impl Ingest {
                 tracing::warn!(object = %loading.object.id, "another worker has taken the object over");
                 Ok(Outcome::Busy { lease_until_ms: self.clock.now_ms() })
             }
+            Err(error) if error.needs_time() && deferral(claim.attempt).is_some() => {
+                let after = deferral(claim.attempt).unwrap_or_default();
+                self.pause(loading, claim, Some(&error.chain())).await?;
+                Ok(Outcome::Deferred { after, error: Box::new(error) })
+            }
             Err(error)
                 if (error.disposition() == Disposition::Quarantine || loading.is_last)
                     && !is_ambiguous =>
@@ -464,7 +553,7 @@ fn report(loading: &Loading, claim: &Claim) -> Report {
         object: loading.object.id.to_string(),
         format: document.format.name().to_owned(),
         table: table_name(document),
-        cluster: cluster_of(document, claim),
+        cluster: clusters_of(document, claim),
         config_version: claim.config_version,
         counts: claim.counts,
         bytes: loading.object.size,
@@ -511,13 +600,4 @@ fn captures_of(document: &SourceDocument, bucket: &str, key: &str) -> Option<Cap
 
 fn ledger_error(loading: &Loading, cause: ledger::LedgerError) -> IngestError {
     IngestError::Ledger { object: loading.object.id.to_string(), cause: Box::new(cause) }
-}
-
-/// 200 ms, doubled with each attempt, up to 5 s, plus up to half of it by
-/// chance: workers that failed together do not come back together.
-fn backoff(attempt: u32) -> Duration {
-    let base =
-        Duration::from_millis(200).saturating_mul(1 << attempt.min(5)).min(Duration::from_secs(5));
-    let chance = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
-    base.mul_f64(1.0 + chance / 2.0)
 }

@@ -54,8 +54,11 @@ pub async fn preview(
     let mut extras = Vec::new();
     loop {
         let destination = Destination::of(&plan.document, &extras);
-        let widened =
-            ReadPlan { document: destination.document, extras: destination.extras, ..plan.clone() };
+        let widened = ReadPlan {
+            document: destination.document,
+            extras: destination.added.len(),
+            ..plan.clone()
+        };
         let error = match read(widened, keep).await {
             Ok(preview) => return Ok(preview),
             Err(error) => error,

@@ -8,16 +8,17 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use catalog::{CachedCatalog, DynamoCatalog};
-use ledger::DynamoLedger;
+use ledger::{DynamoLedger, Outages};
 use model::{Clock, Disposition};
 use objects::S3Objects;
 use runtime::{Environment, EnvironmentError};
 use thiserror::Error;
 use warehouse::{
     ClickHouse, ClusterConfig, ConfigError, Credentials, CredentialsError, CredentialsProvider,
-    Options,
+    HealthBoard, NoBoard, Options,
 };
 
+use crate::health::SharedBoard;
 use crate::{Ingest, Settings, Told};
 
 /// A warm function asks for changed documents this often; with the time of one
@@ -53,7 +54,8 @@ impl Ingest {
             .required("MOTHERLODE_SOURCES_TABLE", "the DynamoDB table of the source documents")?;
         let lease = environment.seconds("MOTHERLODE_LEASE_SECONDS", 60)?;
         let dynamodb = runtime::aws::dynamodb(config);
-        let warehouse = Self::wire_warehouse(config, environment)?;
+        let board = SharedBoard(Outages::new(dynamodb.clone(), ledger));
+        let warehouse = Self::wire_clusters(config, environment, Arc::new(board))?;
         let catalog = DynamoCatalog::new(dynamodb.clone(), sources, clock.clone());
         Ok(Self {
             objects: Arc::new(S3Objects::new(runtime::aws::s3(config, environment))),
@@ -74,12 +76,20 @@ impl Ingest {
         config: &SdkConfig,
         environment: &Environment,
     ) -> Result<ClickHouse, WiringError> {
+        Self::wire_clusters(config, environment, Arc::new(NoBoard))
+    }
+
+    fn wire_clusters(
+        config: &SdkConfig,
+        environment: &Environment,
+        board: Arc<dyn HealthBoard>,
+    ) -> Result<ClickHouse, WiringError> {
         let clusters = ClusterConfig::parse_list(
             environment
                 .required("MOTHERLODE_CLUSTERS", "the ClickHouse clusters, as a JSON list")?,
         )?;
-        let secrets = Secrets(runtime::aws::secrets(config));
-        Ok(ClickHouse::new(clusters, Arc::new(secrets), Options::default()))
+        let secrets = Arc::new(Secrets(runtime::aws::secrets(config)));
+        Ok(ClickHouse::new(clusters, secrets, board, Clock::system(), Options::default()))
     }
 }
 

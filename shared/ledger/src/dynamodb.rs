@@ -1,5 +1,7 @@
 //! The ledger in DynamoDB: every change is one conditional `UpdateItem`.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
@@ -9,14 +11,15 @@ use dynamo::{Fault, TableName, number, text, time};
 use model::{Clock, ObjectId};
 
 use crate::change::Change;
-use crate::item::{key_of, pending_attribute, record, steps_attribute};
+use crate::item::{extents_attribute, key_of, pending_attribute, record, steps_attribute};
 use crate::table::table_name;
 use crate::transition::{
-    Standing, Verdict, Write, advance, bounded, held, in_order, judge, lease_end, standing,
+    Standing, Verdict, Write, advance, bounded, held, in_order, judge, lease_end, lost_debts,
+    standing,
 };
 use crate::{
-    ChunkDone, Claim, ClaimOutcome, ClaimRequest, Ledger, LedgerError, ListQuery, Pending, Record,
-    State, Totals,
+    ChunkDone, Claim, ClaimOutcome, ClaimRequest, DebtClaim, Extent, Ledger, LedgerError,
+    ListQuery, Pending, Record, State, Totals, is_owing,
 };
 
 /// Tries of one claim before it is given back: each further one means that the
@@ -144,9 +147,9 @@ fn claimed(change: Change, request: &ClaimRequest, now_ms: i64) -> Change {
 fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
     let mut condition = "#owner = :own AND #fence = :fence AND #state = :loading".to_owned();
     match write {
-        Write::Intend(_) => {
-            condition.push_str(" AND (attribute_not_exists(#pending) OR #pending = :pending)")
-        }
+        Write::Intend(_) => condition.push_str(
+            " AND (attribute_not_exists(#pending) OR #pending = :pending OR #pending = :before)",
+        ),
         Write::Commit(_) => condition.push_str(" AND #pending.#token = :token"),
         Write::Finish(_) => condition.push_str(" AND attribute_not_exists(#pending)"),
         Write::Renew | Write::Pause(_) | Write::Fail(_) => {}
@@ -165,15 +168,21 @@ fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
     };
     match write {
         Write::Renew => change.set("lease_until_ms", lease_end),
-        Write::Intend(pending) => {
-            change.set("lease_until_ms", lease_end).set("pending", pending_attribute(pending))
-        }
+        Write::Intend(pending) => change
+            .bind(":before", pending_attribute(claim.pending.as_ref().unwrap_or(pending)))
+            .set("lease_until_ms", lease_end)
+            .set("pending", pending_attribute(pending)),
         Write::Commit(done) => {
             let token = claim.pending.as_ref().map_or("", |pending| pending.token.as_str());
             let mut after = claim.clone();
             advance(&mut after, write, now_ms);
+            let change = match is_owing(&after.extents, &done.named) {
+                true => change.set("owes", text(&claim.source)),
+                false => change.remove("owes"),
+            };
             change
                 .bind(":token", text(token))
+                .set("extents", extents_attribute(&after.extents))
                 .set("lease_until_ms", lease_end)
                 .set("written_version", number(claim.config_version))
                 .set("next_row", number(done.next_row))
@@ -206,6 +215,14 @@ fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
             .set("reason", text(bounded(reason)))
             .remove("pending"),
     }
+}
+
+/// A change that only the payer may make, while nobody goes on with the object.
+fn payers_change(claim: &DebtClaim) -> Change {
+    Change::when("#payer = :own AND #fence = :fence AND #state <> :loading")
+        .bind(":own", text(&claim.payer))
+        .bind(":fence", number(claim.record.fence))
+        .bind(":loading", text(State::Loading.name()))
 }
 
 #[async_trait]
@@ -276,5 +293,56 @@ impl Ledger for DynamoLedger {
             Some(source) => self.list_source(source, query).await?,
             None => self.list_all(query).await?,
         })
+    }
+
+    async fn owing(&self, source: &str, limit: usize) -> Result<Vec<Record>, LedgerError> {
+        Ok(self.list_owing(source, limit).await?)
+    }
+
+    async fn claim_debts(
+        &self,
+        source: &str,
+        object: &ObjectId,
+        payer: &str,
+        lease: Duration,
+    ) -> Result<Option<DebtClaim>, LedgerError> {
+        let now_ms = self.clock.now_ms();
+        let free = "attribute_exists(#pk) AND #state <> :loading \
+                    AND (attribute_not_exists(#payer) OR #payer_until_ms <= :now OR #payer = :payer)";
+        let change = Change::when(free)
+            .bind(":loading", text(State::Loading.name()))
+            .bind(":now", number(now_ms))
+            .set("payer", text(payer))
+            .set("payer_until_ms", number(lease_end(now_ms, lease)));
+        let claimed = self.update(&key_of(source, object), change).await?;
+        Ok(claimed.ok().map(|record| DebtClaim { payer: payer.to_owned(), lease, record }))
+    }
+
+    async fn pay(
+        &self,
+        claim: &mut DebtClaim,
+        extents: Vec<Extent>,
+        named: &[String],
+    ) -> Result<(), LedgerError> {
+        let now_ms = self.clock.now_ms();
+        let change = payers_change(claim)
+            .set("extents", extents_attribute(&extents))
+            .set("payer_until_ms", number(lease_end(now_ms, claim.lease)))
+            .set("updated_at", time(now_ms));
+        let change = match is_owing(&extents, named) {
+            true => change.set("owes", text(&claim.record.source)),
+            false => change.remove("owes"),
+        };
+        let key = key_of(&claim.record.source, &claim.record.object);
+        claim.record = self.update(&key, change).await?.map_err(|_| lost_debts(claim))?;
+        Ok(())
+    }
+
+    async fn release_debts(&self, claim: DebtClaim) -> Result<(), LedgerError> {
+        let change = payers_change(&claim).remove("payer").remove("payer_until_ms");
+        let key = key_of(&claim.record.source, &claim.record.object);
+        // Refused when it was lost: it is somebody else's then.
+        self.update(&key, change).await?.ok();
+        Ok(())
     }
 }

@@ -72,6 +72,18 @@ pub enum LedgerError {
         /// The pending chunk.
         pending: Token,
     },
+    /// Somebody else pays what an object owes, or a worker goes on with it.
+    #[error(
+        "source {feed}: {payer} no longer pays what {object} owes: another pays, or a worker goes on with the object. Stop here; what was written is found by the next payer"
+    )]
+    LostDebts {
+        /// The source.
+        feed: String,
+        /// The object.
+        object: ObjectId,
+        /// Who paid.
+        payer: String,
+    },
     /// Claims of the same object changed it faster than it could be read.
     #[error(
         "source {feed}: {object} changed hands too often while it was being claimed; the same call can succeed later"
@@ -90,7 +102,9 @@ pub enum LedgerError {
 impl Disposed for LedgerError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::LostClaim { .. } | Self::Contended { .. } => Disposition::Retry,
+            Self::LostClaim { .. } | Self::LostDebts { .. } | Self::Contended { .. } => {
+                Disposition::Retry
+            }
             Self::OtherPending { .. }
             | Self::NothingPending { .. }
             | Self::OutsideChunk { .. }

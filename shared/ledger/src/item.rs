@@ -6,7 +6,7 @@ use dynamo::{Fault, Item, Row, TableName, number, text};
 use model::{ChunkBounds, Counts, ObjectId, Token};
 use sha2::{Digest, Sha256};
 
-use crate::{Pending, Record, State, StepMillis};
+use crate::{Extent, Pending, Record, State, StepMillis};
 
 /// Most bytes of a partition key.
 const MAX_KEY_BYTES: usize = 2048;
@@ -33,9 +33,29 @@ pub(crate) fn pending_attribute(pending: &Pending) -> AttributeValue {
         ("start".to_owned(), number(pending.bounds.start)),
         ("end".to_owned(), number(pending.bounds.end)),
         ("token".to_owned(), text(pending.token.as_str())),
-        ("cluster".to_owned(), text(&pending.cluster)),
+        ("clusters".to_owned(), texts(&pending.clusters)),
         ("loaded_at_ms".to_owned(), number(pending.loaded_at_ms)),
     ]))
+}
+
+/// Where chunks are, as an attribute.
+pub(crate) fn extents_attribute(extents: &[Extent]) -> AttributeValue {
+    let extent = |extent: &Extent| {
+        AttributeValue::M(Item::from([
+            ("start".to_owned(), number(extent.start)),
+            ("end".to_owned(), number(extent.end)),
+            ("inserted".to_owned(), number(extent.inserted)),
+            ("config_version".to_owned(), number(extent.config_version)),
+            ("loaded_at_ms".to_owned(), number(extent.loaded_at_ms)),
+            ("on".to_owned(), texts(&extent.on)),
+            ("maybe".to_owned(), texts(&extent.maybe)),
+        ]))
+    };
+    AttributeValue::L(extents.iter().map(extent).collect())
+}
+
+fn texts<'a>(values: impl IntoIterator<Item = &'a String>) -> AttributeValue {
+    AttributeValue::L(values.into_iter().map(text).collect())
 }
 
 /// The milliseconds of the steps as an attribute.
@@ -81,6 +101,12 @@ pub(crate) fn record(table: &TableName, item: &Item) -> Result<Record, Fault> {
         bytes: count("bytes")?,
         steps: row.map_if_any("steps")?.map_or(Ok(StepMillis::default()), |row| steps(&row))?,
         pending: row.map_if_any("pending")?.map(|row| pending(&row)).transpose()?,
+        extents: row.maps("extents")?.iter().map(extent).collect::<Result<_, _>>()?,
+        is_owing: row.text_if_any("owes")?.is_some(),
+        payer: match row.text_if_any("payer")? {
+            Some(payer) => Some((payer.to_owned(), row.number("payer_until_ms")?)),
+            None => None,
+        },
         attempt: row.number("attempt")?,
         claimed_at_ms: row.time("claimed_at")?,
         updated_at_ms: row.time("updated_at")?,
@@ -96,8 +122,20 @@ fn pending(row: &Row<'_>) -> Result<Pending, Fault> {
     Ok(Pending {
         bounds: ChunkBounds { start: row.number("start")?, end: row.number("end")? },
         token: Token::from_stored(row.text("token")?),
-        cluster: row.text("cluster")?.to_owned(),
+        clusters: row.texts("clusters")?,
         loaded_at_ms: row.number("loaded_at_ms")?,
+    })
+}
+
+fn extent(row: &Row<'_>) -> Result<Extent, Fault> {
+    Ok(Extent {
+        start: row.number("start")?,
+        end: row.number("end")?,
+        inserted: row.number("inserted")?,
+        config_version: row.number("config_version")?,
+        loaded_at_ms: row.number("loaded_at_ms")?,
+        on: row.texts("on")?.into_iter().collect(),
+        maybe: row.texts("maybe")?.into_iter().collect(),
     })
 }
 

@@ -10,9 +10,11 @@
 mod change;
 mod dynamodb;
 mod error;
+mod extent;
 mod item;
 mod list;
 mod memory;
+mod outages;
 mod record;
 mod table;
 mod transition;
@@ -20,17 +22,21 @@ mod transition;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use model::ObjectId;
 
 pub use dynamodb::DynamoLedger;
 pub use error::LedgerError;
+pub use extent::{Extent, is_owing, paid};
 pub use memory::MemoryLedger;
+pub use outages::{NodeOutage, Outages};
 pub use record::{
-    ChunkDone, Claim, ClaimOutcome, ClaimRequest, ListQuery, Pending, Record, State, StepMillis,
-    Totals,
+    ChunkDone, Claim, ClaimOutcome, ClaimRequest, DebtClaim, ListQuery, Pending, Record, State,
+    StepMillis, Totals,
 };
-pub use table::{BY_SOURCE, VARIABLE, create_table};
+pub use table::{BY_DEBT, BY_SOURCE, VARIABLE, create_table};
 
 /// What was loaded, and who is loading what.
 #[async_trait]
@@ -44,7 +50,8 @@ pub trait Ledger: Send + Sync {
     async fn claim(&self, request: &ClaimRequest) -> Result<ClaimOutcome, LedgerError>;
 
     /// Notes the chunk that is about to be sent, and renews the lease. Noting
-    /// the same chunk again changes nothing.
+    /// the same chunk again changes nothing; it may be noted again with more
+    /// clusters behind those it was sent to.
     ///
     /// # Errors
     /// [`LedgerError::LostClaim`] when another owner took over;
@@ -99,4 +106,44 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// [`LedgerError`] when the ledger cannot be used.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Record>, LedgerError>;
+
+    /// Records of a source that a cluster lacks rows of, the longest unchanged
+    /// first; at most `limit`.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the ledger cannot be used.
+    async fn owing(&self, source: &str, limit: usize) -> Result<Vec<Record>, LedgerError>;
+
+    /// Takes the right to pay what an object owes. None when there is no such
+    /// object, it is being loaded, or is being paid for by somebody else.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the ledger cannot be used.
+    async fn claim_debts(
+        &self,
+        source: &str,
+        object: &ObjectId,
+        payer: &str,
+        lease: Duration,
+    ) -> Result<Option<DebtClaim>, LedgerError>;
+
+    /// Notes where the rows are after a payment, and renews the right. `named`
+    /// are the clusters that are to hold them.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostDebts`] when somebody else pays now, or a worker goes
+    /// on with the object.
+    async fn pay(
+        &self,
+        claim: &mut DebtClaim,
+        extents: Vec<Extent>,
+        named: &[String],
+    ) -> Result<(), LedgerError>;
+
+    /// Gives the right to pay back.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the ledger cannot be used. That the right was lost
+    /// before is none.
+    async fn release_debts(&self, claim: DebtClaim) -> Result<(), LedgerError>;
 }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use dynamo::{Fault, Item, text};
 
 use crate::item::record;
-use crate::{BY_SOURCE, DynamoLedger, ListQuery, Record};
+use crate::{BY_DEBT, BY_SOURCE, DynamoLedger, ListQuery, Record};
 
 /// Most items that a listing over all sources looks at. It is an operator's
 /// overview; a program asks for a source.
@@ -20,7 +20,10 @@ impl DynamoLedger {
         source: &str,
         query: &ListQuery,
     ) -> Result<Vec<Record>, Fault> {
-        let (filter, mut names, mut values) = state_filter(query);
+        let (filter, mut names, mut values) = match query.state {
+            Some(_) => state_filter(query),
+            None => Filter::default(),
+        };
         names.insert("#source".to_owned(), "source".to_owned());
         values.insert(":source".to_owned(), text(source));
         let mut found = Vec::new();
@@ -52,6 +55,39 @@ impl DynamoLedger {
             }
         }
         found.truncate(query.limit);
+        Ok(found)
+    }
+
+    /// The records of one source that owe something, the oldest change first.
+    pub(crate) async fn list_owing(
+        &self,
+        source: &str,
+        limit: usize,
+    ) -> Result<Vec<Record>, Fault> {
+        let mut found = Vec::new();
+        let mut from: Option<Item> = None;
+        while found.len() < limit {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table.name)
+                .index_name(BY_DEBT)
+                .key_condition_expression("#owes = :source")
+                .expression_attribute_names("#owes", "owes")
+                .expression_attribute_values(":source", text(source))
+                .set_exclusive_start_key(from.take())
+                .limit(i32::try_from(limit - found.len()).unwrap_or(i32::MAX))
+                .send()
+                .await
+                .map_err(|error| Fault::from_sdk(&self.table, error))?;
+            for item in page.items() {
+                found.push(record(&self.table, item)?);
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                break;
+            }
+        }
         Ok(found)
     }
 
@@ -92,7 +128,12 @@ type Filter = (Option<String>, HashMap<String, String>, HashMap<String, Attribut
 
 fn state_filter(query: &ListQuery) -> Filter {
     match query.state {
-        None => Filter::default(),
+        // The table holds more than objects.
+        None => (
+            Some("attribute_exists(#state)".to_owned()),
+            HashMap::from([("#state".to_owned(), "state".to_owned())]),
+            HashMap::new(),
+        ),
         Some(state) => (
             Some("#state = :state".to_owned()),
             HashMap::from([("#state".to_owned(), "state".to_owned())]),

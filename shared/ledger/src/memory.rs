@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use model::{Clock, ObjectId};
 
 use crate::transition::{
-    Standing, Verdict, Write, advance, claimed, in_order, judge, standing, written,
+    Standing, Verdict, Write, advance, claimed, in_order, is_payer, judge, lease_end, lost_debts,
+    may_pay, standing, written,
 };
 use crate::{
-    ChunkDone, Claim, ClaimOutcome, ClaimRequest, Ledger, LedgerError, ListQuery, Pending, Record,
-    Totals,
+    ChunkDone, Claim, ClaimOutcome, ClaimRequest, DebtClaim, Extent, Ledger, LedgerError,
+    ListQuery, Pending, Record, Totals, is_owing,
 };
 
 type Records = BTreeMap<(String, ObjectId), Record>;
@@ -117,5 +119,62 @@ impl Ledger for MemoryLedger {
         found.sort_by_key(|record| std::cmp::Reverse(record.updated_at_ms));
         found.truncate(query.limit);
         Ok(found)
+    }
+
+    async fn owing(&self, source: &str, limit: usize) -> Result<Vec<Record>, LedgerError> {
+        let mut found: Vec<Record> = self
+            .records()
+            .values()
+            .filter(|record| record.source == source && record.is_owing)
+            .cloned()
+            .collect();
+        found.sort_by_key(|record| record.updated_at_ms);
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    async fn claim_debts(
+        &self,
+        source: &str,
+        object: &ObjectId,
+        payer: &str,
+        lease: Duration,
+    ) -> Result<Option<DebtClaim>, LedgerError> {
+        let now_ms = self.clock.now_ms();
+        let mut records = self.records();
+        let found = records.get_mut(&(source.to_owned(), object.clone()));
+        let Some(record) = found.filter(|record| may_pay(record, payer, now_ms)) else {
+            return Ok(None);
+        };
+        record.payer = Some((payer.to_owned(), lease_end(now_ms, lease)));
+        Ok(Some(DebtClaim { payer: payer.to_owned(), lease, record: record.clone() }))
+    }
+
+    async fn pay(
+        &self,
+        claim: &mut DebtClaim,
+        extents: Vec<Extent>,
+        named: &[String],
+    ) -> Result<(), LedgerError> {
+        let now_ms = self.clock.now_ms();
+        let mut records = self.records();
+        let found = records.get_mut(&(claim.record.source.clone(), claim.record.object.clone()));
+        let record = found.filter(|record| is_payer(record, claim));
+        let record = record.ok_or_else(|| lost_debts(claim))?;
+        record.is_owing = is_owing(&extents, named);
+        record.extents = extents;
+        record.payer = Some((claim.payer.clone(), lease_end(now_ms, claim.lease)));
+        record.updated_at_ms = now_ms;
+        claim.record = record.clone();
+        Ok(())
+    }
+
+    async fn release_debts(&self, claim: DebtClaim) -> Result<(), LedgerError> {
+        let mut records = self.records();
+        let found = records.get_mut(&(claim.record.source.clone(), claim.record.object.clone()));
+        if let Some(record) = found.filter(|record| is_payer(record, &claim)) {
+            record.payer = None;
+        }
+        Ok(())
     }
 }

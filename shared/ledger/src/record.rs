@@ -5,6 +5,8 @@ use std::time::Duration;
 use model::{ChunkBounds, Counts, ObjectId, Token};
 use serde::{Deserialize, Serialize};
 
+use crate::Extent;
+
 /// How far an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,19 +68,32 @@ impl std::ops::AddAssign for StepMillis {
 }
 
 /// A chunk that is being sent, or was being sent when its owner died. The next
-/// owner replays exactly this chunk, with this token, on this cluster.
+/// owner replays exactly this chunk, with this token, on the clusters it was
+/// sent to as long as one of them can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// Source rows of the chunk.
     pub bounds: ChunkBounds,
     /// Deduplication token of its INSERT.
     pub token: Token,
-    /// The cluster it is pinned to.
-    pub cluster: String,
+    /// The clusters it was sent to and may be on; never none. A chunk is pinned
+    /// to them; another is added only when none of them answers.
+    pub clusters: Vec<String>,
     /// What its rows say in `_loaded_at`, in milliseconds since 1970. A replay
     /// writes the same: a table partitioned by it would otherwise put the rows
     /// of a replay after midnight, token or no token, into another partition.
     pub loaded_at_ms: i64,
+}
+
+impl Pending {
+    /// Whether `next` is the same chunk, sent to the same clusters and perhaps
+    /// to more.
+    #[must_use]
+    pub fn is_continued_by(&self, next: &Self) -> bool {
+        let is_same = Self { clusters: Vec::new(), ..self.clone() }
+            == Self { clusters: Vec::new(), ..next.clone() };
+        is_same && next.clusters.starts_with(&self.clusters)
+    }
 }
 
 /// Asks for an object.
@@ -148,6 +163,8 @@ pub struct Claim {
     pub steps: StepMillis,
     /// The chunk that a former owner had begun; it comes first.
     pub pending: Option<Pending>,
+    /// Where the committed chunks are.
+    pub extents: Vec<Extent>,
     /// Which try this is: claims since the object was new, or last failed.
     pub attempt: u32,
     /// When this claim was made, in milliseconds since 1970.
@@ -157,7 +174,7 @@ pub struct Claim {
 }
 
 /// What one committed chunk adds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChunkDone {
     /// First source row after the chunk.
     pub next_row: u64,
@@ -167,6 +184,10 @@ pub struct ChunkDone {
     pub bytes: u64,
     /// Milliseconds that were spent since the last commit.
     pub steps: StepMillis,
+    /// Clusters that have said that they hold it.
+    pub on: Vec<String>,
+    /// Clusters that are to hold it.
+    pub named: Vec<String>,
 }
 
 /// What is noted when an object is done.
@@ -212,6 +233,15 @@ pub struct Record {
     pub steps: StepMillis,
     /// A chunk that may or may not have landed.
     pub pending: Option<Pending>,
+    /// Where the committed chunks are.
+    #[serde(default)]
+    pub extents: Vec<Extent>,
+    /// Whether a cluster that its source names lacks some of them.
+    #[serde(default)]
+    pub is_owing: bool,
+    /// Who pays what it owes, until when in milliseconds since 1970.
+    #[serde(default)]
+    pub payer: Option<(String, i64)>,
     /// Claims since the object was new, or last failed.
     pub attempt: u32,
     /// When the last claim was made.
@@ -247,11 +277,24 @@ impl Record {
             bytes: self.bytes,
             steps: self.steps,
             pending: self.pending.clone(),
+            extents: self.extents.clone(),
             attempt: self.attempt,
             claimed_at_ms: self.claimed_at_ms,
             held_before_ms: self.duration_ms,
         }
     }
+}
+
+/// The right to pay what an object owes. It does not keep a worker from going on
+/// with the object: then the next payment fails, and is made anew later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebtClaim {
+    /// Who pays; differs for every try.
+    pub payer: String,
+    /// How long the claim holds after each payment.
+    pub lease: Duration,
+    /// The object as it is.
+    pub record: Record,
 }
 
 /// Which records to list.

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use model::ChunkBounds;
 
-use crate::{ChunkDone, Claim, ClaimRequest, LedgerError, Pending, Record, State, Totals};
+use crate::extent::{append, is_owing};
+use crate::{
+    ChunkDone, Claim, ClaimRequest, DebtClaim, Extent, LedgerError, Pending, Record, State, Totals,
+};
 
 /// What a claim may do with the record that is there.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,6 +95,9 @@ fn blank(request: &ClaimRequest) -> Record {
         bytes: 0,
         steps: crate::StepMillis::default(),
         pending: None,
+        extents: Vec::new(),
+        is_owing: false,
+        payer: None,
         attempt: 0,
         claimed_at_ms: 0,
         updated_at_ms: 0,
@@ -106,7 +112,7 @@ fn blank(request: &ClaimRequest) -> Record {
 /// Whether the owner keeps the order of things, as far as its claim can tell.
 pub(crate) fn in_order(claim: &Claim, write: &Write<'_>) -> Result<(), LedgerError> {
     match (write, &claim.pending) {
-        (Write::Intend(wanted), Some(found)) if found != *wanted => {
+        (Write::Intend(wanted), Some(found)) if !found.is_continued_by(wanted) => {
             Err(other_pending(claim, wanted, found))
         }
         (Write::Commit(_), None) => Err(nothing_pending(claim)),
@@ -140,8 +146,11 @@ pub(crate) fn standing(
         | (Write::Fail(_), State::Failed) => Ok(Standing::Already),
         (_, State::Paused | State::Done | State::Failed) => Err(lost(claim)),
         (Write::Intend(wanted), State::Loading) => match &record.pending {
-            Some(found) if found != *wanted => Err(other_pending(claim, wanted, found)),
-            _ => Ok(Standing::Due),
+            Some(found) if found == *wanted || Some(found) == claim.pending.as_ref() => {
+                Ok(Standing::Due)
+            }
+            Some(found) => Err(other_pending(claim, wanted, found)),
+            None => Ok(Standing::Due),
         },
         (Write::Commit(done), State::Loading) => match (&record.pending, &claim.pending) {
             (Some(found), Some(own)) if found.token == own.token => Ok(Standing::Due),
@@ -173,6 +182,10 @@ pub(crate) fn written(record: &Record, claim: &Claim, write: &Write<'_>, now_ms:
             after.bytes = moved.bytes;
             after.steps = moved.steps;
             after.pending = moved.pending;
+            after.extents = moved.extents;
+            if let Write::Commit(done) = write {
+                after.is_owing = is_owing(&after.extents, &done.named);
+            }
             return after;
         }
         Write::Pause(reason) => {
@@ -210,10 +223,39 @@ pub(crate) fn advance(claim: &mut Claim, write: &Write<'_>, now_ms: i64) {
             claim.counts = sum(claim, done);
             claim.bytes += done.bytes;
             claim.steps += done.steps;
-            claim.pending = None;
+            if let Some(pending) = claim.pending.take() {
+                append(&mut claim.extents, extent(claim.config_version, &pending, done));
+            }
         }
         Write::Renew | Write::Pause(_) | Write::Finish(_) | Write::Fail(_) => {}
     }
+}
+
+/// Where a committed chunk is.
+fn extent(config_version: u64, pending: &Pending, done: &ChunkDone) -> Extent {
+    let sent_to = pending.clusters.iter();
+    Extent {
+        start: pending.bounds.start,
+        end: done.next_row,
+        inserted: done.counts.rows_inserted,
+        config_version,
+        loaded_at_ms: pending.loaded_at_ms,
+        on: done.on.iter().cloned().collect(),
+        maybe: sent_to.filter(|cluster| !done.on.contains(cluster)).cloned().collect(),
+    }
+}
+
+/// Whether somebody may pay for an object now.
+pub(crate) fn may_pay(record: &Record, payer: &str, now_ms: i64) -> bool {
+    record.state != State::Loading
+        && record.payer.as_ref().is_none_or(|(who, until_ms)| *until_ms <= now_ms || who == payer)
+}
+
+/// Whether the payer still is the one, and nobody went on with the object.
+pub(crate) fn is_payer(record: &Record, claim: &DebtClaim) -> bool {
+    record.fence == claim.record.fence
+        && record.state != State::Loading
+        && record.payer.as_ref().is_some_and(|(payer, _)| *payer == claim.payer)
 }
 
 /// When a lease that begins now ends.
@@ -243,6 +285,14 @@ fn lost(claim: &Claim) -> LedgerError {
         feed: claim.source.clone(),
         object: claim.object.clone(),
         owner: claim.owner.clone(),
+    }
+}
+
+pub(crate) fn lost_debts(claim: &DebtClaim) -> LedgerError {
+    LedgerError::LostDebts {
+        feed: claim.record.source.clone(),
+        object: claim.record.object.clone(),
+        payer: claim.payer.clone(),
     }
 }
 

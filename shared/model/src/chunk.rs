@@ -35,6 +35,14 @@ impl Token {
         )
     }
 
+    /// Derives the token of a replay of quarantined rows, by their numbers.
+    #[must_use]
+    pub fn of_replay(source: &str, object: &ObjectId, config_version: u64, rows: &[u64]) -> Self {
+        let mut numbers = vec![config_version];
+        numbers.extend(rows);
+        Self::of(&["replay", source, &object.bucket, &object.key, &object.etag], &numbers)
+    }
+
     /// Derives the token of an event of drift: one of its kind is kept of each
     /// source, version of the document, column and day (counted from 1970).
     #[must_use]

@@ -1,28 +1,57 @@
 //! What a process knows about one cluster: its connections, its credentials,
-//! which node answered last, and which tables were found in order.
+//! which of its nodes are well, and which tables were found in order.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use clickhouse::Client;
+use model::Clock;
 
+use crate::board::{HealthBoard, Outage};
+use crate::breaker::{Admission, Breaker};
 use crate::config::{ClusterConfig, Options};
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::error::{TransportKind, WarehouseError};
-use crate::node::{Node, connect};
+use crate::node::{Connections, Node, connect};
 use crate::port::TableSpec;
 use crate::server_code::ServerKind;
+
+/// How long what the board said is taken for true.
+const BOARD_AGE: Duration = Duration::from_secs(3);
+
+/// How long a success of our own counts for more than what the board says.
+const OWN_AGE_MS: i64 = 5_000;
 
 /// One cluster.
 pub(crate) struct Cluster {
     config: ClusterConfig,
     options: Options,
-    /// Connections of each node, made when it is first used.
-    connections: Mutex<HashMap<usize, Client>>,
-    preferred: AtomicUsize,
+    world: Arc<World>,
+    nodes: Vec<Mutex<NodeState>>,
+    /// Whose turn it is: load is spread over the nodes.
+    turn: AtomicUsize,
     access: tokio::sync::Mutex<Option<Access>>,
     prepared: Mutex<HashMap<(String, String), Arc<Prepared>>>,
+}
+
+/// What all clusters of a process share.
+pub(crate) struct World {
+    pub(crate) provider: Arc<dyn CredentialsProvider>,
+    pub(crate) board: Arc<dyn HealthBoard>,
+    pub(crate) clock: Clock,
+    /// What the board said last, and when.
+    heard: tokio::sync::Mutex<Option<(Instant, Arc<Vec<Outage>>)>>,
+}
+
+/// What is known of a node.
+#[derive(Default)]
+struct NodeState {
+    breaker: Breaker,
+    /// Made when it is first used.
+    connections: Option<Connections>,
+    /// When it last did what was asked, in milliseconds since 1970.
+    succeeded_ms: i64,
 }
 
 /// Credentials as they were read.
@@ -43,13 +72,40 @@ pub(crate) struct Prepared {
     pub columns: Vec<String>,
 }
 
+impl World {
+    pub(crate) fn new(
+        provider: Arc<dyn CredentialsProvider>,
+        board: Arc<dyn HealthBoard>,
+        clock: Clock,
+    ) -> Self {
+        Self { provider, board, clock, heard: tokio::sync::Mutex::new(None) }
+    }
+
+    /// What others know, asked again when it is old.
+    async fn outages(&self) -> Arc<Vec<Outage>> {
+        let mut heard = self.heard.lock().await;
+        match &*heard {
+            Some((at, outages)) if at.elapsed() < BOARD_AGE => outages.clone(),
+            _ => {
+                let outages = Arc::new(self.board.outages().await);
+                *heard = Some((Instant::now(), outages.clone()));
+                outages
+            }
+        }
+    }
+}
+
 impl Cluster {
-    pub(crate) fn new(config: ClusterConfig, options: Options) -> Self {
+    pub(crate) fn new(config: ClusterConfig, options: Options, world: Arc<World>) -> Self {
+        let nodes = config.nodes.iter().map(|_| Mutex::default()).collect();
+        // Functions that start together do not begin with the same node.
+        let turn = AtomicUsize::new(usize::from(uuid::Uuid::new_v4().as_bytes()[0]));
         Self {
             config,
             options,
-            connections: Mutex::default(),
-            preferred: AtomicUsize::new(0),
+            world,
+            nodes,
+            turn,
             access: tokio::sync::Mutex::new(None),
             prepared: Mutex::default(),
         }
@@ -65,53 +121,148 @@ impl Cluster {
         self.config.nodes.len() + 1
     }
 
-    /// The node to ask now.
-    pub(crate) async fn node(
-        &self,
-        provider: &dyn CredentialsProvider,
-    ) -> Result<Node, WarehouseError> {
-        let access = self.access(provider).await?;
-        let index = self.preferred.load(Ordering::Relaxed) % self.config.nodes.len();
+    /// The node to ask now: the next one in turn that is well. A node whose
+    /// pause is over is asked whether it lives first.
+    pub(crate) async fn node(&self) -> Result<Node, WarehouseError> {
+        let access = self.access().await?;
+        let outages = self.world.outages().await;
+        let count = self.config.nodes.len();
+        let first = self.turn.fetch_add(1, Ordering::Relaxed);
+        let order: Vec<usize> = (0..count).map(|step| (first + step) % count).collect();
+        let mut probes = Vec::new();
+        let mut soonest = i64::MAX;
+        for index in order {
+            match self.admission(index, &outages) {
+                Admission::Use => return self.made(index, &access),
+                Admission::Probe => probes.push(index),
+                Admission::Wait { until_ms } => soonest = soonest.min(until_ms),
+            }
+        }
+        for index in probes {
+            let node = self.made(index, &access)?;
+            if node.ping().await {
+                self.succeeded(&node).await;
+                return Ok(node);
+            }
+            let until_ms = self.failed(&node, true, "it does not answer a ping").await;
+            soonest = soonest.min(until_ms.unwrap_or(i64::MAX));
+        }
+        Err(WarehouseError::Down { cluster: self.config.name.clone(), until_ms: soonest })
+    }
+
+    /// Asks every node whether it lives, and uses those that do from then on.
+    pub(crate) async fn wake(&self) -> bool {
+        let Ok(access) = self.access().await else { return false };
+        let mut lives = false;
+        for index in 0..self.config.nodes.len() {
+            if let Ok(node) = self.made(index, &access)
+                && node.ping().await
+            {
+                self.succeeded(&node).await;
+                // Others may have told of it, and this process not heard yet.
+                self.world.board.take_back(&self.config.name, node.url()).await;
+                lives = true;
+            }
+        }
+        lives
+    }
+
+    fn admission(&self, index: usize, outages: &[Outage]) -> Admission {
         let url = &self.config.nodes[index];
-        let connections = {
-            let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-            match connections.get(&index) {
-                Some(client) => client.clone(),
-                None => {
-                    let client = connect(url, &self.options).map_err(|source| {
-                        WarehouseError::Trust { cluster: self.config.name.clone(), source }
-                    })?;
-                    connections.insert(index, client.clone());
-                    client
-                }
+        let mut state = self.state(index);
+        let now_ms = self.world.clock.now_ms();
+        let told = outages
+            .iter()
+            .find(|outage| outage.cluster == self.config.name && outage.node == *url)
+            .filter(|outage| outage.until_ms > now_ms);
+        if let Some(outage) = told
+            // What this process has just seen itself counts for more.
+            && now_ms.saturating_sub(state.succeeded_ms) > OWN_AGE_MS
+        {
+            state.breaker.hear(outage.until_ms);
+        }
+        state.breaker.admit(now_ms)
+    }
+
+    fn state(&self, index: usize) -> std::sync::MutexGuard<'_, NodeState> {
+        self.nodes[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn made(&self, index: usize, access: &Access) -> Result<Node, WarehouseError> {
+        let url = &self.config.nodes[index];
+        let mut state = self.state(index);
+        let connections = match &state.connections {
+            Some(connections) => connections.clone(),
+            None => {
+                let connections = connect(url, &self.options).map_err(|source| {
+                    WarehouseError::Trust { cluster: self.config.name.clone(), source }
+                })?;
+                state.connections = Some(connections.clone());
+                connections
             }
         };
         Ok(Node::new(
             connections,
             &self.config.name,
-            url,
-            access.credentials,
-            access.proven,
+            (index, url),
+            access.credentials.clone(),
+            access.proven.clone(),
             self.options,
         ))
     }
 
-    async fn access(&self, provider: &dyn CredentialsProvider) -> Result<Access, WarehouseError> {
+    async fn access(&self) -> Result<Access, WarehouseError> {
         let mut access = self.access.lock().await;
         if let Some(access) = &*access {
             return Ok(access.clone());
         }
-        let credentials = provider.credentials(&self.config.secret).await.map_err(|source| {
-            WarehouseError::Credentials { cluster: self.config.name.clone(), source }
-        })?;
+        let credentials =
+            self.world.provider.credentials(&self.config.secret).await.map_err(|source| {
+                WarehouseError::Credentials { cluster: self.config.name.clone(), source }
+            })?;
         let read = Access { credentials, proven: Arc::default() };
         *access = Some(read.clone());
         Ok(read)
     }
 
+    /// Learns that a node did what was asked.
+    pub(crate) async fn succeeded(&self, node: &Node) {
+        let was_open = {
+            let mut state = self.state(node.index());
+            state.succeeded_ms = self.world.clock.now_ms();
+            state.breaker.succeed()
+        };
+        if was_open {
+            tracing::info!(cluster = self.config.name, node = node.url(), "the node answers again");
+            self.world.board.take_back(&self.config.name, node.url()).await;
+        }
+    }
+
+    /// Learns that a node failed; gives the end of the pause that begins.
+    async fn failed(&self, node: &Node, is_silent: bool, reason: &str) -> Option<i64> {
+        let chance = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
+        let now_ms = self.world.clock.now_ms();
+        let until_ms = self.state(node.index()).breaker.fail(now_ms, is_silent, chance)?;
+        tracing::warn!(
+            cluster = self.config.name,
+            node = node.url(),
+            pause_ms = until_ms - now_ms,
+            reason,
+            "the node is left alone"
+        );
+        let outage = Outage {
+            cluster: self.config.name.clone(),
+            node: node.url().to_owned(),
+            until_ms,
+            reason: reason.to_owned(),
+        };
+        self.world.board.tell(&outage).await;
+        Some(until_ms)
+    }
+
     /// Learns from an error. True when asking once more, now, makes sense: with
     /// credentials read anew, or on another node.
-    pub(crate) async fn learn(&self, error: &WarehouseError) -> bool {
+    pub(crate) async fn learn(&self, node: &Node, error: &WarehouseError) -> bool {
         match (error.server_kind(), error.transport_kind()) {
             (Some(ServerKind::StaleCredentials), _) => {
                 *self.access.lock().await = None;
@@ -123,11 +274,17 @@ impl Cluster {
                 *self.access.lock().await = None;
                 false
             }
-            (_, Some(TransportKind::Connect)) => {
-                self.preferred.fetch_add(1, Ordering::Relaxed);
-                self.config.nodes.len() > 1
+            (Some(_), _) => {
+                // It answers, whatever it says.
+                self.succeeded(node).await;
+                false
             }
-            _ => false,
+            (None, Some(kind)) => {
+                let is_silent = kind == TransportKind::Timeout;
+                self.failed(node, is_silent, &kind.to_string()).await;
+                kind == TransportKind::Connect && self.config.nodes.len() > 1
+            }
+            (None, None) => false,
         }
     }
 

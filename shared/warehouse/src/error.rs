@@ -74,6 +74,15 @@ pub enum WarehouseError {
         /// What the server says, without version and stack.
         message: String,
     },
+    /// All nodes of a cluster are left alone for now, because they did not
+    /// answer.
+    #[error("cluster `{cluster}` does not answer; it is asked again later")]
+    Down {
+        /// Name of the cluster.
+        cluster: String,
+        /// When it is asked again, in milliseconds since 1970.
+        until_ms: i64,
+    },
     /// The server could not be asked, or its answer was lost.
     #[error("{attempt}: {kind}")]
     Transport {
@@ -180,14 +189,92 @@ impl WarehouseError {
     }
 }
 
+/// What a writer does about an error, as long as it has time and other clusters.
+/// When it has not, the error's disposition says what becomes of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reaction {
+    /// Try again here, a little later.
+    RetryHere,
+    /// Try again here, much later: the cluster needs time, and another one would
+    /// not help it.
+    SlowDown,
+    /// Write to the next cluster, and owe it to this one.
+    FailOver,
+    /// The object is at fault, wherever it is written.
+    Quarantine,
+    /// The platform is set up wrongly, wherever it is written.
+    Fatal,
+}
+
+impl WarehouseError {
+    /// The cluster that it is about, where there is one.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&str> {
+        match self {
+            Self::Server { attempt, .. }
+            | Self::Transport { attempt, .. }
+            | Self::Answer { attempt, .. }
+            | Self::Broken { attempt } => Some(&attempt.cluster),
+            Self::UnknownCluster { cluster, .. }
+            | Self::Credentials { cluster, .. }
+            | Self::Trust { cluster, .. }
+            | Self::Down { cluster, .. }
+            | Self::Table { cluster, .. } => Some(cluster),
+            Self::Fragment { .. } | Self::Encode { .. } => None,
+        }
+    }
+
+    /// What a writer does about it.
+    #[must_use]
+    pub fn reaction(&self) -> Reaction {
+        match self {
+            Self::Server { kind, .. } => kind.reaction(),
+            Self::Transport { .. } | Self::Answer { .. } | Self::Broken { .. } => {
+                Reaction::RetryHere
+            }
+            Self::Credentials { source, .. } if source.disposition == Disposition::Retry => {
+                Reaction::RetryHere
+            }
+            Self::Down { .. } | Self::Table { .. } | Self::Credentials { .. } => Reaction::FailOver,
+            Self::UnknownCluster { .. }
+            | Self::Trust { .. }
+            | Self::Fragment { .. }
+            | Self::Encode { .. } => Reaction::Fatal,
+        }
+    }
+
+    /// Whether the cluster needs time and nothing else: the same work will
+    /// succeed once it is well again, however often it fails until then.
+    #[must_use]
+    pub fn needs_time(&self) -> bool {
+        match self {
+            Self::Down { .. } | Self::Transport { .. } => true,
+            Self::Server { kind, .. } => kind.needs_time(),
+            _ => false,
+        }
+    }
+
+    /// Whether nothing of an INSERT that ended so can have landed: it was never
+    /// sent.
+    #[must_use]
+    pub fn was_never_sent(&self) -> bool {
+        match self {
+            Self::Transport { kind, .. } => *kind == TransportKind::Connect,
+            Self::Server { .. } | Self::Answer { .. } | Self::Broken { .. } => false,
+            _ => true,
+        }
+    }
+}
+
 impl Disposed for WarehouseError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Server { kind, .. } => kind.disposition(),
             Self::Credentials { source, .. } => source.disposition,
-            Self::Transport { .. } | Self::Answer { .. } | Self::Broken { .. } => {
-                Disposition::Retry
-            }
+            Self::Down { .. }
+            | Self::Transport { .. }
+            | Self::Answer { .. }
+            | Self::Broken { .. } => Disposition::Retry,
             Self::UnknownCluster { .. }
             | Self::Trust { .. }
             | Self::Table { .. }

@@ -1,24 +1,27 @@
 //! The real warehouse: ClickHouse clusters over HTTP.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::cluster::Cluster;
+use model::{Clock, ObjectId};
+
+use crate::board::HealthBoard;
+use crate::cluster::{Cluster, World};
 use crate::config::{ClusterConfig, Options};
 use crate::credentials::CredentialsProvider;
 use crate::error::WarehouseError;
 use crate::extras;
 use crate::insert::StreamInsert;
 use crate::port::{ExtraColumn, Insert, InsertSpec, JsonRow, TableSpec, Warehouse};
-use crate::prepare;
+use crate::{prepare, schema};
 
 /// Clusters, reached when they are first used.
 pub struct ClickHouse {
     clusters: BTreeMap<String, Arc<Cluster>>,
-    provider: Arc<dyn CredentialsProvider>,
 }
 
 impl ClickHouse {
@@ -27,13 +30,16 @@ impl ClickHouse {
     pub fn new(
         clusters: Vec<ClusterConfig>,
         provider: Arc<dyn CredentialsProvider>,
+        board: Arc<dyn HealthBoard>,
+        clock: Clock,
         options: Options,
     ) -> Self {
-        let clusters = clusters
-            .into_iter()
-            .map(|config| (config.name.clone(), Arc::new(Cluster::new(config, options))))
-            .collect();
-        Self { clusters, provider }
+        let world = Arc::new(World::new(provider, board, clock));
+        let cluster = |config: ClusterConfig| {
+            let name = config.name.clone();
+            (name, Arc::new(Cluster::new(config, options, world.clone())))
+        };
+        Self { clusters: clusters.into_iter().map(cluster).collect() }
     }
 
     /// The names of the clusters.
@@ -57,9 +63,9 @@ impl ClickHouse {
         let mut tries = cluster.tries();
         loop {
             tries -= 1;
-            let node = cluster.node(&*self.provider).await?;
+            let node = cluster.node().await?;
             match node.run("query", sql, &[], format, limit).await {
-                Err(error) if cluster.learn(&error).await && tries > 0 => {}
+                Err(error) if cluster.learn(&node, &error).await && tries > 0 => {}
                 answer => return answer,
             }
         }
@@ -86,11 +92,12 @@ impl Warehouse for ClickHouse {
         let mut tries = cluster.tries();
         loop {
             tries -= 1;
-            let node = cluster.node(&*self.provider).await?;
+            let node = cluster.node().await?;
             match prepare::prepare(&node, table).await {
-                Err(error) if cluster.learn(&error).await && tries > 0 => {}
+                Err(error) if cluster.learn(&node, &error).await && tries > 0 => {}
                 Err(error) => return Err(error),
                 Ok(prepared) => {
+                    cluster.succeeded(&node).await;
                     tracing::debug!(
                         cluster = cluster.name(),
                         table = table.name,
@@ -113,9 +120,9 @@ impl Warehouse for ClickHouse {
         let mut tries = cluster.tries();
         loop {
             tries -= 1;
-            let node = cluster.node(&*self.provider).await?;
+            let node = cluster.node().await?;
             match extras::extras(&node, table, wanted).await {
-                Err(error) if cluster.learn(&error).await && tries > 0 => {}
+                Err(error) if cluster.learn(&node, &error).await && tries > 0 => {}
                 answer => return answer,
             }
         }
@@ -127,7 +134,7 @@ impl Warehouse for ClickHouse {
         insert: InsertSpec,
     ) -> Result<Box<dyn Insert>, WarehouseError> {
         let cluster = self.cluster(cluster)?;
-        let node = cluster.node(&*self.provider).await?;
+        let node = cluster.node().await?;
         let columns = match (&insert.select, cluster.prepared(&insert.database, &insert.table)) {
             (None, _) => insert.columns.iter().map(|column| column.name.clone()).collect(),
             (Some(_), Some(prepared)) if prepared.spec.select == insert.select => {
@@ -136,12 +143,60 @@ impl Warehouse for ClickHouse {
             (Some(select), _) => match prepare::selected_names(&node, &insert, select).await {
                 Ok(names) => names,
                 Err(error) => {
-                    cluster.learn(&error).await;
+                    cluster.learn(&node, &error).await;
                     return Err(error);
                 }
             },
         };
         Ok(Box::new(StreamInsert::begin(cluster.clone(), node, insert, &columns)?))
+    }
+
+    async fn is_up(&self, cluster: &str) -> bool {
+        match self.cluster(cluster) {
+            // Whatever else is wrong with it is said by the call that meets it.
+            Ok(cluster) => !matches!(cluster.node().await, Err(WarehouseError::Down { .. })),
+            Err(_) => true,
+        }
+    }
+
+    async fn wake(&self, cluster: &str) -> bool {
+        match self.cluster(cluster) {
+            Ok(cluster) => cluster.wake().await,
+            Err(_) => false,
+        }
+    }
+
+    async fn landed(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        object: &ObjectId,
+        rows: &Range<u64>,
+    ) -> Result<u64, WarehouseError> {
+        let sql = schema::count_landed(table);
+        let params = [
+            ("object", object.to_string()),
+            ("start", rows.start.to_string()),
+            ("end", rows.end.to_string()),
+        ];
+        let answer = self.query(cluster, &sql, &params).await?;
+        let count =
+            answer.first().and_then(|row| row.get("landed")).and_then(|count| count.as_u64());
+        Ok(count.unwrap_or(0))
+    }
+
+    async fn landed_rows(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        object: &ObjectId,
+        rows: &[u64],
+    ) -> Result<BTreeSet<u64>, WarehouseError> {
+        let sql = schema::select_landed(table);
+        let list = rows.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        let params = [("object", object.to_string()), ("rows", format!("[{list}]"))];
+        let answer = self.query(cluster, &sql, &params).await?;
+        Ok(answer.iter().filter_map(|row| row.get("row")?.as_u64()).collect())
     }
 
     async fn query(
@@ -154,9 +209,9 @@ impl Warehouse for ClickHouse {
         let mut tries = cluster.tries();
         loop {
             tries -= 1;
-            let node = cluster.node(&*self.provider).await?;
+            let node = cluster.node().await?;
             match node.rows("query", sql, params).await {
-                Err(error) if cluster.learn(&error).await && tries > 0 => {}
+                Err(error) if cluster.learn(&node, &error).await && tries > 0 => {}
                 answer => return answer,
             }
         }

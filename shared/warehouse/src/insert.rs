@@ -95,7 +95,8 @@ impl StreamInsert {
     /// Sends a block. When the server has closed the body, the error is its
     /// answer, not the broken connection.
     async fn send(&mut self, block: Vec<u8>) -> Result<(), WarehouseError> {
-        match self.request.send(Bytes::from(block)).await {
+        let sent = self.node.alive(self.request.send(Bytes::from(block))).await;
+        match sent.unwrap_or(Err(clickhouse::error::Error::TimedOut)) {
             Ok(()) => Ok(()),
             Err(error) => Err(failure(&self.cluster, &self.node, &self.spec, error).await),
         }
@@ -128,9 +129,11 @@ impl Insert for StreamInsert {
     async fn finish(mut self: Box<Self>) -> Result<(), WarehouseError> {
         self.begin_step()?;
         let Self { cluster, node, spec, request, .. } = *self;
-        match request.end().await {
+        let ended = node.alive(request.end()).await;
+        match ended.unwrap_or(Err(clickhouse::error::Error::TimedOut)) {
             Ok(()) => {
                 node.accepted();
+                cluster.succeeded(&node).await;
                 Ok(())
             }
             Err(error) => Err(failure(&cluster, &node, &spec, error).await),
@@ -146,7 +149,7 @@ async fn failure(
     error: clickhouse::error::Error,
 ) -> WarehouseError {
     let mut error = node.error(attempt(node, spec), error);
-    cluster.learn(&error).await;
+    cluster.learn(node, &error).await;
     // Whatever the server refuses, the table is looked at again before the next try.
     if error.server_code().is_some() && cluster.forget(&spec.database, &spec.table) {
         error.was_in_order();

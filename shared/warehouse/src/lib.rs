@@ -13,6 +13,8 @@
 //! it, and [`Warehouse::prepare`] refuses a table whose columns are narrower than
 //! what is written.
 
+mod board;
+mod breaker;
 mod cluster;
 mod config;
 mod credentials;
@@ -30,9 +32,10 @@ mod schema;
 mod server_code;
 mod sql;
 
+pub use board::{HealthBoard, NoBoard, Outage};
 pub use config::{ClusterConfig, ConfigError, Options, Role};
 pub use credentials::{Credentials, CredentialsError, CredentialsProvider};
-pub use error::{Attempt, TransportKind, WarehouseError};
+pub use error::{Attempt, Reaction, TransportKind, WarehouseError};
 pub use http::ClickHouse;
 pub use memory::{MemoryWarehouse, Scripted};
 pub use port::{ExtraColumn, Insert, InsertSpec, JsonRow, Select, TableSpec, Warehouse};

@@ -4,11 +4,14 @@
 //! the test when the twin is dropped, and so does a query without an answer.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, UInt64Type};
 use async_trait::async_trait;
-use model::Token;
+use model::{ObjectId, Token};
 
 use crate::error::{Attempt, TransportKind, WarehouseError};
 use crate::port::{ExtraColumn, Insert, InsertSpec, JsonRow, TableSpec, Warehouse};
@@ -51,6 +54,7 @@ struct State {
     extras: BTreeMap<(String, String, String), Vec<ExtraColumn>>,
     script: VecDeque<Scripted>,
     answers: VecDeque<Vec<JsonRow>>,
+    down: BTreeSet<String>,
     aborted: usize,
 }
 
@@ -90,6 +94,22 @@ impl MemoryWarehouse {
     /// Scripts the answer to a query.
     pub fn answer(&self, rows: Vec<JsonRow>) {
         self.lock().answers.push_back(rows);
+    }
+
+    /// Takes a cluster down, or up again: what is sent to it meanwhile fails.
+    pub fn set_up(&self, cluster: &str, is_up: bool) {
+        let mut state = self.lock();
+        match is_up {
+            true => state.down.remove(cluster),
+            false => state.down.insert(cluster.to_owned()),
+        };
+    }
+
+    fn up(&self, cluster: &str) -> Result<(), WarehouseError> {
+        match self.lock().down.contains(cluster) {
+            true => Err(WarehouseError::Down { cluster: cluster.to_owned(), until_ms: 0 }),
+            false => Ok(()),
+        }
     }
 
     /// The batches that landed in a table, in order.
@@ -153,6 +173,7 @@ impl Warehouse for MemoryWarehouse {
         {
             return Err(refused(attempt(cluster, "prepare"), code));
         }
+        self.up(cluster)?;
         self.lock().prepared.push((cluster.to_owned(), table.clone()));
         Ok(())
     }
@@ -179,6 +200,7 @@ impl Warehouse for MemoryWarehouse {
         cluster: &str,
         insert: InsertSpec,
     ) -> Result<Box<dyn Insert>, WarehouseError> {
+        self.up(cluster)?;
         Ok(Box::new(MemoryInsert {
             warehouse: self.clone(),
             attempt: attempt(cluster, &format!("insert into {}.{}", insert.database, insert.table)),
@@ -187,6 +209,41 @@ impl Warehouse for MemoryWarehouse {
             batches: Vec::new(),
             finished: false,
         }))
+    }
+
+    async fn is_up(&self, cluster: &str) -> bool {
+        !self.lock().down.contains(cluster)
+    }
+
+    async fn wake(&self, cluster: &str) -> bool {
+        self.is_up(cluster).await
+    }
+
+    async fn landed(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        object: &ObjectId,
+        rows: &Range<u64>,
+    ) -> Result<u64, WarehouseError> {
+        let batches = self.batches(cluster, &table.database, &table.name);
+        Ok(batches.iter().map(|batch| count(batch, &object.to_string(), rows)).sum())
+    }
+
+    async fn landed_rows(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        object: &ObjectId,
+        rows: &[u64],
+    ) -> Result<BTreeSet<u64>, WarehouseError> {
+        let mut there = BTreeSet::new();
+        for row in rows {
+            if self.landed(cluster, table, object, &(*row..row + 1)).await? > 0 {
+                there.insert(*row);
+            }
+        }
+        Ok(there)
     }
 
     async fn query(
@@ -263,6 +320,18 @@ impl Drop for MemoryInsert {
             self.warehouse.lock().aborted += 1;
         }
     }
+}
+
+/// Rows of a batch whose provenance is these rows of an object.
+fn count(batch: &RecordBatch, object: &str, rows: &Range<u64>) -> u64 {
+    let texts =
+        batch.column_by_name("_object").and_then(|column| cast(column, &DataType::Utf8).ok());
+    let numbers =
+        batch.column_by_name("_row").and_then(|column| cast(column, &DataType::UInt64).ok());
+    let (Some(texts), Some(numbers)) = (texts, numbers) else { return 0 };
+    let (texts, numbers) = (texts.as_string::<i32>(), numbers.as_primitive::<UInt64Type>());
+    let is_one = |at: &usize| texts.value(*at) == object && rows.contains(&numbers.value(*at));
+    (0..batch.num_rows()).filter(is_one).count() as u64
 }
 
 fn attempt(cluster: &str, what: &str) -> Attempt {

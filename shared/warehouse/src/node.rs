@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use clickhouse::Client;
 use clickhouse::insert_formatted::InsertFormatted;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::config::Options;
@@ -21,11 +23,20 @@ const ROWS_BYTES: usize = 16 * 1024 * 1024;
 /// Most rows of it.
 const ROWS: u32 = 10_000;
 
+/// How long a call may be silent before the node is asked whether it lives. A
+/// server that merges or waits for a disk is silent for longer and answers a
+/// ping all the same; one that is dead, or behind a cut network, does not.
+const SILENCE: Duration = Duration::from_millis(1_500);
+/// How long a ping may take. Two in a row must fail.
+const PING: Duration = Duration::from_millis(1_000);
+
 /// One node of a cluster, ready to be asked.
 #[derive(Clone)]
 pub(crate) struct Node {
     client: Client,
+    pinger: Arc<dyn Pinger>,
     cluster: String,
+    index: usize,
     url: String,
     /// Whether the server has accepted these credentials before.
     proven: Arc<AtomicBool>,
@@ -33,26 +44,54 @@ pub(crate) struct Node {
 }
 
 /// The connections of a node, without a user.
-///
-/// Opens none yet; fails only when the system has no certificates to trust.
-pub(crate) fn connect(url: &str, options: &Options) -> std::io::Result<Client> {
+#[derive(Clone)]
+pub(crate) struct Connections {
+    client: Client,
+    pinger: Arc<dyn Pinger>,
+}
+
+/// Asks a server whether it lives.
+#[async_trait]
+trait Pinger: Send + Sync {
+    /// Whether `GET /ping` was answered, by a connection of its own.
+    async fn ping(&self, uri: hyper::Uri) -> bool;
+}
+
+#[async_trait]
+impl<C: Connect + Clone + Send + Sync + 'static> Pinger for HttpClient<C, String> {
+    async fn ping(&self, uri: hyper::Uri) -> bool {
+        let answer = tokio::time::timeout(PING, self.get(uri)).await;
+        // Whatever it says: somebody is there.
+        matches!(answer, Ok(Ok(_)))
+    }
+}
+
+/// Opens no connection yet; fails only when the system has no certificates to
+/// trust.
+pub(crate) fn connect(url: &str, options: &Options) -> std::io::Result<Connections> {
     let mut tcp = HttpConnector::new();
     tcp.set_connect_timeout(Some(options.connect));
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(Duration::from_secs(60)));
-    let mut pool = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
+    let mut pool = HttpClient::builder(TokioExecutor::new());
     // ClickHouse closes idle connections after 3 seconds in older versions.
     pool.pool_idle_timeout(Duration::from_secs(2)).pool_timer(TokioTimer::new());
-    let client = if url.starts_with("https://") {
+    let mut fresh = HttpClient::builder(TokioExecutor::new());
+    fresh.pool_max_idle_per_host(0);
+    let (client, pinger): (Client, Arc<dyn Pinger>) = if url.starts_with("https://") {
         tcp.enforce_http(false);
-        Client::with_http_client(pool.build(tls(tcp)?))
+        let tls = tls(tcp)?;
+        let pinger = fresh.build::<_, String>(tls.clone());
+        (Client::with_http_client(pool.build(tls)), Arc::new(pinger))
     } else {
         // The system's certificates are read only where they are needed: that
         // costs a cold start some milliseconds.
-        Client::with_http_client(pool.build(tcp))
+        let pinger = fresh.build::<_, String>(tcp.clone());
+        (Client::with_http_client(pool.build(tcp)), Arc::new(pinger))
     };
     let client = client.with_url(url).with_compression(clickhouse::Compression::None);
-    Ok(client.with_product_info("motherlode", env!("CARGO_PKG_VERSION")))
+    let client = client.with_product_info("motherlode", env!("CARGO_PKG_VERSION"));
+    Ok(Connections { client, pinger })
 }
 
 /// Trusts the system's certificates.
@@ -65,15 +104,57 @@ fn tls(tcp: HttpConnector) -> std::io::Result<hyper_rustls::HttpsConnector<HttpC
 
 impl Node {
     pub(crate) fn new(
-        connections: Client,
+        connections: Connections,
         cluster: &str,
-        url: &str,
+        (index, url): (usize, &str),
         credentials: Credentials,
         proven: Arc<AtomicBool>,
         options: Options,
     ) -> Self {
-        let client = connections.with_user(credentials.user).with_password(credentials.password);
-        Self { client, cluster: cluster.to_owned(), url: url.to_owned(), proven, options }
+        let Connections { client, pinger } = connections;
+        let client = client.with_user(credentials.user).with_password(credentials.password);
+        let (cluster, url) = (cluster.to_owned(), url.to_owned());
+        Self { client, pinger, cluster, index, url, proven, options }
+    }
+
+    /// Its place among the nodes of the cluster.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether it answers at all.
+    pub(crate) async fn ping(&self) -> bool {
+        match format!("{}/ping", self.url.trim_end_matches('/')).parse() {
+            Ok(uri) => self.pinger.ping(uri).await,
+            // The list of clusters was checked; the call itself will say more.
+            Err(_) => true,
+        }
+    }
+
+    /// Does a call as long as the node lives; nothing when it does not.
+    pub(crate) async fn alive<T>(&self, call: impl Future<Output = T>) -> Option<T> {
+        let mut call = std::pin::pin!(call);
+        loop {
+            if let Ok(done) = tokio::time::timeout(SILENCE, &mut call).await {
+                return Some(done);
+            }
+            for last in [false, true] {
+                tokio::select! {
+                    biased;
+                    done = &mut call => return Some(done),
+                    lives = self.ping() => match lives {
+                        true => break,
+                        false if last => return None,
+                        false => {}
+                    },
+                }
+            }
+        }
     }
 
     pub(crate) fn attempt(&self, what: impl Into<String>) -> Attempt {
@@ -144,9 +225,9 @@ impl Node {
             self.accepted();
             Ok(all.freeze())
         };
-        match tokio::time::timeout(self.options.receive, answer).await {
-            Ok(answer) => answer,
-            Err(_) => Err(failed(clickhouse::error::Error::TimedOut)),
+        match tokio::time::timeout(self.options.receive, self.alive(answer)).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) | Err(_) => Err(failed(clickhouse::error::Error::TimedOut)),
         }
     }
 

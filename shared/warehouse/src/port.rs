@@ -1,9 +1,12 @@
 //! The port: what the rest of Motherlode knows about where rows land.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use model::document::{Create, OutputColumn, SourceDocument};
-use model::{ColumnType, Token};
+use model::{ColumnType, ObjectId, Token};
 
 use crate::WarehouseError;
 
@@ -51,6 +54,41 @@ pub trait Warehouse: Send + Sync {
         cluster: &str,
         insert: InsertSpec,
     ) -> Result<Box<dyn Insert>, WarehouseError>;
+
+    /// Whether a cluster is worth asking: false while all its nodes are left
+    /// alone because they did not answer.
+    async fn is_up(&self, cluster: &str) -> bool;
+
+    /// Asks the nodes of a cluster whether they live, also those that are left
+    /// alone, and uses those that do from then on. True when one does.
+    async fn wake(&self, cluster: &str) -> bool;
+
+    /// How many rows of a table come from these source rows of an object: what
+    /// has landed of an INSERT whose answer was lost. The table must have the
+    /// provenance columns.
+    ///
+    /// # Errors
+    /// As [`Warehouse::query`].
+    async fn landed(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        object: &ObjectId,
+        rows: &Range<u64>,
+    ) -> Result<u64, WarehouseError>;
+
+    /// Which of these source rows of an object are in a table; at most 10,000 at
+    /// a time. The table must have the provenance columns.
+    ///
+    /// # Errors
+    /// As [`Warehouse::query`].
+    async fn landed_rows(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        object: &ObjectId,
+        rows: &[u64],
+    ) -> Result<BTreeSet<u64>, WarehouseError>;
 
     /// Runs a query and gives its rows; at most 10,000 and 16 MB of them.
     /// `{name:Type}` in the SQL stands for the parameter `name`.

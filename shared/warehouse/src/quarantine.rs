@@ -17,6 +17,22 @@ pub const DATABASE: &str = "motherlode";
 /// Name of the quarantine table.
 pub const TABLE: &str = "quarantine";
 
+/// The objects of `{source:String}` that have rows in the quarantine.
+pub const OBJECTS: &str = "
+SELECT DISTINCT bucket, key, etag
+FROM motherlode.quarantine
+WHERE source = {source:String}
+ORDER BY bucket, key, etag";
+
+/// Numbers of the quarantined rows of one object, in order, each once: at most
+/// `{limit:UInt32}` from `{from:UInt64}` on.
+pub const ROWS: &str = "
+SELECT DISTINCT row
+FROM motherlode.quarantine
+WHERE source = {source:String} AND object = {object:String} AND row >= {from:UInt64}
+ORDER BY row
+LIMIT {limit:UInt32}";
+
 /// Rows of one batch: raw rows may be long.
 const BATCH_ROWS: usize = 8_192;
 

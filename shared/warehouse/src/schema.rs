@@ -143,6 +143,25 @@ pub(crate) fn insert(spec: &InsertSpec, columns: &[String]) -> Result<String, Wa
     })
 }
 
+/// Counts the rows that come from source rows of an object. `_object` is asked
+/// for first: it is one value in long runs, and nearly free to read.
+pub(crate) fn count_landed(table: &TableSpec) -> String {
+    format!(
+        "SELECT count() AS landed FROM {} PREWHERE _object = {{object:String}} \
+         WHERE _row >= {{start:UInt64}} AND _row < {{end:UInt64}}",
+        qualified(table)
+    )
+}
+
+/// Which of the source rows of an object are there.
+pub(crate) fn select_landed(table: &TableSpec) -> String {
+    format!(
+        "SELECT DISTINCT _row AS row FROM {} PREWHERE _object = {{object:String}} \
+         WHERE _row IN {{rows:Array(UInt64)}}",
+        qualified(table)
+    )
+}
+
 fn selected(select: &Select) -> Result<String, WarehouseError> {
     let expressions = fragment("select", &select.expressions)?;
     let passed = idents(select.passed.iter().map(String::as_str));

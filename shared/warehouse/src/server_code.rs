@@ -7,6 +7,8 @@ use std::fmt;
 
 use model::Disposition;
 
+use crate::error::Reaction;
+
 /// What a server error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServerKind {
@@ -121,6 +123,50 @@ impl ServerKind {
             | Self::Setting
             | Self::TooLarge => Disposition::Fatal,
         }
+    }
+
+    /// Whether the table, or its database, is not there.
+    #[must_use]
+    pub fn is_unknown_table(self) -> bool {
+        matches!(self, Self::UnknownTable | Self::UnknownDatabase)
+    }
+
+    /// What a writer does about it.
+    #[must_use]
+    pub fn reaction(self) -> Reaction {
+        match self {
+            Self::TooManyParts | Self::Overloaded | Self::Timeout => Reaction::SlowDown,
+            Self::Network
+            | Self::CutBody
+            | Self::Interrupted
+            | Self::StaleCredentials
+            | Self::StaleTable
+            | Self::Unknown => Reaction::RetryHere,
+            // What is wrong with this cluster may be right on the next.
+            Self::Replication
+            | Self::ReadOnlyTable
+            | Self::Authentication
+            | Self::AccessDenied
+            | Self::UnknownTable
+            | Self::UnknownDatabase
+            | Self::UnknownColumn => Reaction::FailOver,
+            Self::Data => Reaction::Quarantine,
+            Self::TooManyPartitions | Self::Sql | Self::Setting | Self::TooLarge => Reaction::Fatal,
+        }
+    }
+
+    /// Whether the server needs time and nothing else.
+    #[must_use]
+    pub fn needs_time(self) -> bool {
+        matches!(
+            self,
+            Self::TooManyParts
+                | Self::Overloaded
+                | Self::Timeout
+                | Self::Network
+                | Self::Replication
+                | Self::ReadOnlyTable
+        )
     }
 
     /// What somebody can do about it: the end of the message.

@@ -119,24 +119,30 @@ async fn create_bucket(
 }
 
 async fn create_ledger(client: &aws_sdk_dynamodb::Client) -> Result<()> {
-    let index = dynamodb::GlobalSecondaryIndex::builder()
-        .index_name("by_source")
-        .key_schema(key("source", dynamodb::KeyType::Hash)?)
-        .key_schema(key("updated_at", dynamodb::KeyType::Range)?)
-        .projection(
-            dynamodb::Projection::builder().projection_type(dynamodb::ProjectionType::All).build(),
-        )
-        .build()
-        .map_err(Error::aws("describe an index"))?;
+    let index = |name: &str, hash: &str| {
+        dynamodb::GlobalSecondaryIndex::builder()
+            .index_name(name)
+            .key_schema(key(hash, dynamodb::KeyType::Hash)?)
+            .key_schema(key("updated_at", dynamodb::KeyType::Range)?)
+            .projection(
+                dynamodb::Projection::builder()
+                    .projection_type(dynamodb::ProjectionType::All)
+                    .build(),
+            )
+            .build()
+            .map_err(Error::aws("describe an index"))
+    };
     client
         .create_table()
         .table_name(LEDGER_TABLE)
         .billing_mode(dynamodb::BillingMode::PayPerRequest)
         .attribute_definitions(text("pk")?)
         .attribute_definitions(text("source")?)
+        .attribute_definitions(text("owes")?)
         .attribute_definitions(text("updated_at")?)
         .key_schema(key("pk", dynamodb::KeyType::Hash)?)
-        .global_secondary_indexes(index)
+        .global_secondary_indexes(index("by_source", "source")?)
+        .global_secondary_indexes(index("by_debt", "owes")?)
         .send()
         .await
         .map_err(Error::aws(format!("create the table {LEDGER_TABLE}")))?;

@@ -153,6 +153,17 @@ impl StackState {
             set("MOTHERLODE_LEDGER_TABLE", LEDGER_TABLE.into());
             set("MOTHERLODE_SOURCES_TABLE", SOURCES_TABLE.into());
         }
+        if let Some(mother) = self.function("mother") {
+            // For an operator; a function is told its own queue.
+            for (key, url) in [
+                ("MOTHERLODE_QUEUE_URL", &mother.queue_url),
+                ("MOTHERLODE_DLQ_URL", &mother.dlq_url),
+            ] {
+                if let Some(url) = url {
+                    set(key, url.clone());
+                }
+            }
+        }
         // Lambda is not the stand-in's: functions are invoked through us.
         set("AWS_ENDPOINT_URL_LAMBDA", format!("http://{}", self.control));
         set("MOTHERLODE_CLUSTERS", self.clusters_json());

@@ -6,12 +6,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::backfill::BackfillArgs;
 use crate::demo::DemoArgs;
+use crate::dlq::DlqCommand;
 use crate::drift::DriftArgs;
 use crate::load::LoadArgs;
 use crate::objects::ObjectsArgs;
 use crate::quarantine::QuarantineCommand;
 use crate::query::QueryArgs;
+use crate::reconcile::ReconcileArgs;
 use crate::sources::SourcesCommand;
 use crate::stack::StackCommand;
 
@@ -69,6 +72,14 @@ pub enum Command {
     /// Objects whose columns were not those of their source document, and what
     /// was done: newest first, one event a day of each kind.
     Drift(DriftArgs),
+    /// Messages that could not be handled.
+    #[command(subcommand)]
+    Dlq(DlqCommand),
+    /// Load objects that lie in S3 already, those that the ledger lacks.
+    Backfill(BackfillArgs),
+    /// Write to each cluster what it lacks: rows that went to another one while
+    /// it was away, or before it was named.
+    Reconcile(ReconcileArgs),
     /// Run one statement on a cluster.
     Query(QueryArgs),
     /// The local stack: ClickHouse, AWS and the functions on this machine.
@@ -112,7 +123,13 @@ mod tests {
     #[case("objects --source s --failed --limit 3")]
     #[case("quarantine list --source s --object k --limit 3")]
     #[case("quarantine show --source s --object k --row 7")]
+    #[case("quarantine replay --source s --object k")]
     #[case("query SELECT --cluster adhoc --format CSV")]
+    #[case("dlq list --limit 5")]
+    #[case("dlq replay --object orders/")]
+    #[case("backfill --source s --prefix p/ --since 2026-11-01 --rate 5 --plan")]
+    #[case("reconcile --plan")]
+    #[case("reconcile --source s --all --json")]
     #[case("stack up --name two")]
     #[case("stack serve --options file")]
     #[case("completions zsh")]

@@ -4,7 +4,9 @@ use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command};
 use crate::ui::Ui;
-use crate::{demo, drift, load, objects, quarantine, query, sources, stack};
+use crate::{
+    backfill, demo, dlq, drift, load, objects, quarantine, query, reconcile, sources, stack,
+};
 
 /// Does what the command line asks for.
 pub async fn run(cli: Cli, ui: &Ui) -> anyhow::Result<()> {
@@ -15,6 +17,9 @@ pub async fn run(cli: Cli, ui: &Ui) -> anyhow::Result<()> {
         Command::Objects(args) => objects::run(&args, global, ui).await,
         Command::Quarantine(command) => quarantine::run(command, global, ui).await,
         Command::Drift(args) => drift::run(&args, global, ui).await,
+        Command::Dlq(command) => dlq::run(command, global, ui).await,
+        Command::Backfill(args) => backfill::run(&args, global, ui).await,
+        Command::Reconcile(args) => reconcile::run(&args, global, ui).await,
         Command::Query(args) => query::run(&args, global, ui).await,
         Command::Stack(command) => stack::run(command, global, ui).await,
         Command::Completions { shell } => {

@@ -2,9 +2,11 @@
 //! nowhere else: 0 for done, 1 for not done, 2 for a command line that makes no
 //! sense.
 
+mod backfill;
 mod cli;
 mod commands;
 mod demo;
+mod dlq;
 mod drift;
 mod failure;
 mod infer;
@@ -12,6 +14,7 @@ mod load;
 mod objects;
 mod quarantine;
 mod query;
+mod reconcile;
 mod sources;
 mod stack;
 mod table;

@@ -2,13 +2,14 @@
 //! mend them.
 
 use clap::{Args, Subcommand};
+use runtime::Deadline;
 use serde_json::{Value, json};
 use warehouse::quarantine::{DATABASE, TABLE};
 use warehouse::{JsonRow, ServerKind, Warehouse as _, WarehouseError};
 
 use crate::cli::Global;
 use crate::failure::{Advise as _, advised};
-use crate::table::Table;
+use crate::table::{Table, grouped};
 use crate::target::{Target, cluster_of};
 use crate::ui::Ui;
 
@@ -19,6 +20,20 @@ pub enum QuarantineCommand {
     List(ListArgs),
     /// One bad row as it stands in its object, and everything known about it.
     Show(ShowArgs),
+    /// Write the bad rows that a corrected document takes, each once: after
+    /// `sources put`. What is still bad stays where it is.
+    Replay(ReplayArgs),
+}
+
+/// Which rows.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The source.
+    #[arg(long)]
+    source: String,
+    /// Only those of objects with this key.
+    #[arg(long, value_name = "KEY")]
+    object: Option<String>,
 }
 
 /// Which rows.
@@ -65,6 +80,7 @@ pub async fn run(command: QuarantineCommand, global: &Global, ui: &Ui) -> anyhow
     match command {
         QuarantineCommand::List(args) => list(&args, &target, ui).await,
         QuarantineCommand::Show(args) => show(&args, &target, ui).await,
+        QuarantineCommand::Replay(args) => replay(&args, &target, ui).await,
     }
 }
 
@@ -144,14 +160,77 @@ async fn show(args: &ShowArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
             None => lines.push_str(&format!(" (no UTF-8; in hexadecimal):\n{hex}\n")),
         }
         lines.push_str(&format!(
-            "\nto mend it: load a new file that holds the corrected row alone. The rows of this file that \
-             were good are in the table already, so that loading it again under another name, or \
-             corrected as a whole, would write them twice. `motherlode sources show {} --yaml` is the \
-             document that refused the row",
-            args.source
+            "\nto mend it: where the document is wrong (`motherlode sources show {source} --yaml`), put a corrected \
+             one and run `motherlode quarantine replay --source {source}`, which writes each such row once. \
+             Where the row is wrong, load a new file that holds the corrected row alone: the rows of this \
+             file that were good are in the table already, so that loading it again under another name, or \
+             corrected as a whole, would write them twice",
+            source = args.source
         ));
         lines
     })
+}
+
+/// On every cluster that the source names: each has a quarantine of its own.
+async fn replay(args: &ReplayArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
+    let ingest = target.ingest()?;
+    let hint = || "see which rows are bad: `motherlode quarantine list --source SOURCE`";
+    let source = ingest.catalog.get(&args.source, None).await.hint(hint)?;
+    let mut done = Vec::new();
+    let mut busy = 0;
+    for cluster in &source.document.write.clusters {
+        for object in ingest.quarantined_objects(&args.source, cluster).await.hint(hint)? {
+            if args.object.as_ref().is_some_and(|key| *key != object.key) {
+                continue;
+            }
+            let task = ui.task(&object.to_string());
+            task.at(&format!("to {cluster}"), "");
+            match ingest.replay(&source, &object, cluster, Deadline::none()).await.hint(hint)? {
+                Some(replayed) => done.push(replayed),
+                None => busy += 1,
+            }
+        }
+    }
+    if done.is_empty() && busy == 0 {
+        ui.note(&format!("no row of source {} is in quarantine", args.source));
+    }
+    ui.answer(&done, || {
+        let mut table = Table::new([
+            "object",
+            "cluster",
+            ">quarantined",
+            ">there already",
+            ">written",
+            ">filtered",
+            ">still bad",
+        ])
+        .cut(80);
+        for one in &done {
+            let number = |number: u64| grouped(number);
+            table.row([
+                one.object.clone(),
+                one.cluster.clone(),
+                number(one.quarantined),
+                number(one.there),
+                number(one.written),
+                number(one.filtered),
+                number(one.bad),
+            ]);
+        }
+        let mut text = table.to_string();
+        for (one, example) in done.iter().flat_map(|one| one.examples.iter().map(move |e| (one, e)))
+        {
+            text.push_str(&format!("\nstill bad in {}: {example}", one.object));
+        }
+        text
+    })?;
+    if busy == 0 {
+        return Ok(());
+    }
+    Err(advised(
+        format!("{busy} objects are being loaded, reconciled or replayed by somebody else"),
+        "run it again when that is done",
+    ))
 }
 
 /// The cluster that holds the rows.

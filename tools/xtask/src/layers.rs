@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("the foundations", &["dynamo", "native", "runtime"]),
     ("the stages", &["objects", "decode", "transform", "warehouse", "ledger", "catalog"]),
     ("the join", &["ingest"]),
-    ("the functions", &["mother"]),
+    ("the functions", &["mother", "reconcile"]),
     ("the tools", &["launcher", "xtask"]),
     ("the local stack", &["devstack", "demo-data"]),
     ("the command line", &["motherlode"]),

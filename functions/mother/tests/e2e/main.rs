@@ -7,10 +7,12 @@ mod bad_input;
 mod clusters;
 mod delivery;
 mod drift;
+mod failover;
 mod files;
 mod formats;
 mod messages;
 mod oracle;
+mod replay;
 
 use std::sync::OnceLock;
 

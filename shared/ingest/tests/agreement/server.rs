@@ -98,7 +98,13 @@ impl Server {
             .iter()
             .fold(client, |client, (name, value)| client.with_setting(*name, *value));
         let connect = || {
-            ClickHouse::new(vec![config.clone()], Arc::new(credentials.clone()), Options::default())
+            ClickHouse::new(
+                vec![config.clone()],
+                Arc::new(credentials.clone()),
+                Arc::new(warehouse::NoBoard),
+                model::Clock::system(),
+                Options::default(),
+            )
         };
         let clock = Clock::system();
         let objects = MemoryObjects::new();

@@ -174,9 +174,30 @@ pub struct Write {
     /// Source rows of one chunk, that is of one INSERT.
     #[serde(default = "rows_per_chunk")]
     pub rows_per_chunk: u64,
-    /// Clusters in the order of failover.
+    /// Clusters that hold the rows, in the order of failover.
     #[serde(default = "ingestion")]
     pub clusters: Vec<String>,
+    /// How many of them a chunk is written to at once.
+    #[serde(default, skip_serializing_if = "WriteMode::is_failover")]
+    pub mode: WriteMode,
+}
+
+/// How many of its clusters a chunk is written to at once. What one of them
+/// lacks in either mode is owed to it, and `reconcile` writes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteMode {
+    /// To the first that is well; the others get it from `reconcile`.
+    #[default]
+    Failover,
+    /// To all that are well.
+    Mirror,
+}
+
+impl WriteMode {
+    fn is_failover(&self) -> bool {
+        *self == Self::Failover
+    }
 }
 
 /// What is tolerated before an object fails.
@@ -198,7 +219,7 @@ pub struct Errors {
 
 impl Default for Write {
     fn default() -> Self {
-        Self { rows_per_chunk: rows_per_chunk(), clusters: ingestion() }
+        Self { rows_per_chunk: rows_per_chunk(), clusters: ingestion(), mode: WriteMode::default() }
     }
 }
 

@@ -72,7 +72,6 @@ impl SourceDocument {
             ("table", same_table),
             ("transform", self.transform == before.transform),
             ("select", self.select == before.select),
-            ("write.clusters", self.write.clusters == before.write.clusters),
         ]
         .into_iter()
         .find_map(|(field, is_same)| (!is_same).then_some(field))

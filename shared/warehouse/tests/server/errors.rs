@@ -50,7 +50,13 @@ fn with_passwords(url: &str, passwords: Arc<Passwords>) -> ClickHouse {
         nodes: vec![url.into()],
         secret: "the secret".into(),
     };
-    ClickHouse::new(vec![config], passwords, options())
+    ClickHouse::new(
+        vec![config],
+        passwords,
+        Arc::new(warehouse::NoBoard),
+        model::Clock::system(),
+        options(),
+    )
 }
 
 #[tokio::test]

@@ -46,7 +46,13 @@ pub fn warehouse_at(urls: &[&str], credentials: Credentials, options: Options) -
         nodes: urls.iter().map(|url| (*url).to_owned()).collect(),
         secret: "test".into(),
     };
-    ClickHouse::new(vec![config], Arc::new(credentials), options)
+    ClickHouse::new(
+        vec![config],
+        Arc::new(credentials),
+        Arc::new(warehouse::NoBoard),
+        model::Clock::system(),
+        options,
+    )
 }
 
 impl Database {

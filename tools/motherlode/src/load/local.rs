@@ -78,6 +78,9 @@ impl<'a> Loader<'a> {
                 Some("it was paused".to_owned()),
                 Some("load it again to go on".to_owned()),
             ),
+            Ok(Outcome::Deferred { error, .. }) => {
+                ("failed", Some(error.chain()), Some(hint(&error)))
+            }
             Ok(Outcome::Busy { lease_until_ms }) => {
                 let left = (lease_until_ms - self.ingest.clock.now_ms()).max(0) / 1000 + 1;
                 let hint = format!(

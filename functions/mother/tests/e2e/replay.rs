@@ -1,0 +1,76 @@
+//! Quarantined rows, after their document was corrected.
+
+use runtime::Deadline;
+
+use crate::{document, shared};
+
+const TEXT: &str = "id,name,amount\n1,a,1.5\n2,b,free\n3,c,2.5\n4,d,n/a\n5,e,3.5\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_rows_are_replayed_once_when_their_document_is_corrected() {
+    let lake = shared().await;
+    let lenient = "errors: { max_bad_share: 1 }";
+    lake.register(&document("rpl-one", "{ csv: {} }", lenient)).await.unwrap();
+    let landed = lake.land("rpl-one", "rpl-one/a.csv", TEXT).await.unwrap();
+    let record = lake.done(&landed).await.unwrap();
+    assert_eq!((record.counts.rows_written, record.counts.rows_quarantined), (3, 2));
+    let objects = lake.ingest.quarantined_objects("rpl-one", "ingestion").await.unwrap();
+    assert_eq!(objects, [landed.id.clone()]);
+
+    // What is wrong stays wrong: nothing is written.
+    let replay = async || {
+        let source = lake.ingest.catalog.get("rpl-one", None).await.unwrap();
+        let done = lake.ingest.replay(&source, &landed.id, "ingestion", Deadline::none()).await;
+        let done = done.unwrap().expect("nobody else is at it");
+        (done.quarantined, done.there, done.written, done.bad)
+    };
+    assert_eq!(replay().await, (2, 0, 0, 2));
+
+    // One of the two words now means something.
+    let corrected = document("rpl-one", "{ csv: {} }", lenient)
+        .replace("type: Float64, default: 0", "type: Float64, from: { column: amount }, default: 0")
+        .replace("{ csv: {} }", "{ csv: { nulls: [n/a] } }");
+    let error = lake.register(&corrected).await.map(|_| ());
+    error.unwrap();
+    let source = lake.ingest.catalog.get("rpl-one", None).await.unwrap();
+    let refused =
+        lake.ingest.replay(&source, &landed.id, "ingestion", Deadline::none()).await.unwrap_err();
+    assert!(refused.chain().contains("`format`"), "rows may be counted otherwise: {refused}");
+
+    let corrected = document("rpl-one", "{ csv: {} }", lenient)
+        .replace("type: Float64, default: 0", "type: Float64, default: 0, on_error: default");
+    lake.register(&corrected).await.unwrap();
+    assert_eq!(replay().await, (2, 0, 2, 0));
+    assert_eq!(replay().await, (2, 2, 0, 0), "a second replay changes nothing");
+    let sums = "SELECT concat(toString(count()), ' ', toString(uniqExact(_row)), ' ', toString(sum(amount))) \
+                FROM e2e.rpl_one";
+    assert_eq!(lake.scalar(sums).await.unwrap(), "5 5 7.5");
+    let versions = "SELECT arrayStringConcat(groupArray(toString(_config_version)), ',') FROM \
+                    (SELECT _config_version FROM e2e.rpl_one ORDER BY _row)";
+    assert_eq!(lake.scalar(versions).await.unwrap(), "1,3,1,3,1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_was_killed_goes_on_where_it_stood() {
+    let lake = shared().await;
+    let lenient = "errors: { max_bad_share: 1 }";
+    lake.register(&document("rpl-half", "{ csv: {} }", lenient)).await.unwrap();
+    let landed = lake.land("rpl-half", "rpl-half/a.csv", TEXT).await.unwrap();
+    lake.done(&landed).await.unwrap();
+    let corrected = document("rpl-half", "{ csv: {} }", lenient)
+        .replace("type: Float64, default: 0", "type: Float64, default: 0, on_error: default");
+    lake.register(&corrected).await.unwrap();
+    let source = lake.ingest.catalog.get("rpl-half", None).await.unwrap();
+    // As if one of the two rows had come before the end.
+    let row = format!(
+        "INSERT INTO e2e.rpl_half (id, name, amount, _object, _row, _config_version) \
+         VALUES (2, 'b', 0, '{}', 1, 2)",
+        landed.id
+    );
+    lake.query("ingestion", &row).await.unwrap();
+    let done = lake.ingest.replay(&source, &landed.id, "ingestion", Deadline::none()).await;
+    let done = done.unwrap().unwrap();
+    assert_eq!((done.quarantined, done.there, done.written), (2, 1, 1));
+    let shape = "SELECT concat(toString(count()), ' ', toString(uniqExact(_row))) FROM e2e.rpl_half";
+    assert_eq!(lake.scalar(shape).await.unwrap(), "5 5");
+}

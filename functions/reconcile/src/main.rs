@@ -1,0 +1,28 @@
+//! The reconcile Lambda: on a schedule, what clusters lack is written to them.
+
+mod context;
+mod handler;
+
+use std::sync::Arc;
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use runtime::Environment;
+
+use crate::context::Context;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    runtime::start_logging();
+    let context = match Context::new(&Environment::of_process()).await {
+        Ok(context) => Arc::new(context),
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "cold start failed");
+            return Err(error.into());
+        }
+    };
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
+        let context = context.clone();
+        async move { handler::handle(&context, event).await }
+    }))
+    .await
+}

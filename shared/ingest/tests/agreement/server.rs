@@ -191,12 +191,22 @@ impl Server {
         Ok(table)
     }
 
-    /// The rows of a table in the order of `n`, as tab-separated text.
+    /// The rows of a table in the order of `n`, as tab-separated text; bytes
+    /// that are none are spelled out.
     pub async fn rows(&self, table: &str, columns: &Columns) -> Vec<String> {
         let names: Vec<_> = columns.iter().map(|(name, _)| format!("`{name}`")).collect();
         let sql = format!("SELECT {} FROM {table} ORDER BY n", names.join(", "));
         let answer = self.ask(&sql, "TSV").await.unwrap_or_else(|error| panic!("{error}"));
-        String::from_utf8_lossy(&answer).lines().map(str::to_owned).collect()
+        let lines = answer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(shown).collect()
+    }
+}
+
+/// A line as it is, or with its bytes spelled out where it is no text.
+fn shown(line: &[u8]) -> String {
+    match std::str::from_utf8(line) {
+        Ok(text) => text.to_owned(),
+        Err(_) => line.escape_ascii().to_string(),
     }
 }
 

@@ -14,3 +14,4 @@ mod matrix;
 mod old_moments;
 mod refused;
 mod server;
+mod tables;

@@ -166,7 +166,8 @@ impl Server {
         let notice = Notice {
             bucket: id.bucket,
             key: id.key,
-            source: None,
+            // Named, because finding it asks the catalog for the hundreds of others.
+            source: Some(source.to_owned()),
             retry_failed: false,
             is_last: true,
         };

@@ -164,6 +164,21 @@ def times():
     write("timestamps_zone", {"b": (ticks(1_000), pa.timestamp("us", tz="Europe/Berlin"))})
     write("timestamps_int96", {"t": (ticks(1), pa.timestamp("ns"))}, use_deprecated_int96_timestamps=True)
     write("timestamps_int96_spark", {"t": (ticks(1_000), pa.timestamp("us", tz="UTC"))}, flavor="spark")
+    nested = [[0, 1_700_000_000_123_456_789, None], [], [-1]]
+    write("timestamps_int96_nested", {
+        "l": (nested, pa.list_(pa.timestamp("ns"))),
+        "s": ([{"t": 1, "x": 7}, {"t": None, "x": 8}, {"t": 4_000_000_000_000_000_001, "x": 9}],
+              pa.struct([("t", pa.timestamp("ns")), ("x", pa.int32())])),
+        "m": ([[("a", 999_999_999)], [("b", None), ("c", 2)], []], pa.map_(pa.string(), pa.timestamp("ns"))),
+    }, use_deprecated_int96_timestamps=True)
+    # What 64 bits of nanoseconds do not hold: the years 1 and 9999. Nanoseconds of the day, then the Julian day.
+    old = [struct.pack("<qi", *moment) for moment in
+           [(123_456_789, 2_440_588), (43_200_000_000_001, 5_373_484), (0, 1_721_426), (1_000, 2_440_589)]]
+    schema = [node("n", raw.REQUIRED, physical=raw.INT32), node("t", raw.REQUIRED, physical=raw.INT96),
+              node("l", raw.REPEATED, physical=raw.INT96)]
+    put("timestamps_int96_far", document(schema, [
+        Column("n", raw.INT32, range(4)), Column("t", raw.INT96, old),
+        Column("l", raw.INT96, old, [1, 1, 0, 1, 1], [0, 1, 0, 0, 0])], 4))
     clock = [0, 1, 86_399_999_999_999, None, 45_296_789_012_345]
     write("times_of_day", {
         "ms": ([None if c is None else c // 10**6 for c in clock], pa.time32("ms")),
@@ -190,6 +205,24 @@ def annotations():
         node(name, raw.REQUIRED, physical=raw.BYTE_ARRAY, converted=kind) for name, (kind, _) in texts.items()]
     put("annotations", document(schema, [Column("n", raw.INT32, range(3))] + [
         Column(name, raw.BYTE_ARRAY, values) for name, (_, values) in texts.items()], 3))
+
+
+def not_utf8():
+    """Texts by their annotation that are none: s of three rows, and the list [1, 2], [], [3] of them."""
+    values = [b"a", b"\xff\xfe", "\u00fc".encode()]
+    schema = [node("n", raw.REQUIRED, physical=raw.INT32), node("s", raw.REQUIRED, physical=raw.BYTE_ARRAY, converted=raw.UTF8),
+              node("j", raw.REQUIRED, physical=raw.BYTE_ARRAY, converted=raw.JSON),
+              node("l", raw.REPEATED, physical=raw.BYTE_ARRAY, converted=raw.UTF8)]
+    put("not_utf8", document(schema, [
+        Column("n", raw.INT32, range(3)), Column("s", raw.BYTE_ARRAY, values),
+        Column("j", raw.BYTE_ARRAY, [b'{"a":1}', b'{"a":"\xff"}', b"{}"]),
+        Column("l", raw.BYTE_ARRAY, values, [1, 1, 0, 1], [0, 1, 0, 0])], 3))
+    words = [b"\xff", b"good"]
+    schema = [node("n", raw.REQUIRED, physical=raw.INT32), node("s", raw.REQUIRED, physical=raw.BYTE_ARRAY, converted=raw.UTF8)]
+    put("not_utf8_dictionary", document(schema, [
+        Column("n", raw.INT32, range(4)),
+        Column("s", raw.BYTE_ARRAY, [b""] * 4, page=bytes([1]) + raw.varint(1 << 1 | 1) + bytes([0b0110]),
+               dictionary=words, encoding=raw.RLE_DICTIONARY)], 4))
 
 
 def nested():
@@ -371,7 +404,6 @@ def refused():
     lie("rows_too_many", footer={"group_rows": 4, "file_rows": 4})
     lie("encoding_unknown", encoding=77)
     lie("text_length_beyond_page", texts, raw.BYTE_ARRAY, page=struct.pack("<I", 2**31 - 1) + b"abc", values=[b""] * 3)
-    lie("text_not_utf8", texts, raw.BYTE_ARRAY, [b"\xff\xfe", b"a", b"b"])
     lie("delta_count_huge", encoding=5, page=raw.varint(128) + raw.varint(4) + raw.varint(2**40) + raw.zigzag(1))
     lie("delta_blocks_huge", encoding=5, page=raw.varint(2**40) + raw.varint(4) + raw.varint(3) + raw.zigzag(1))
     bomb = b"\0" * (240 * 2**20)
@@ -401,6 +433,6 @@ def put(name, content):
 
 for old in HERE.glob("*.parquet"):
     old.unlink()
-for make in [codecs, encodings, pages_and_groups, decimals, times, annotations, nested, legacy, other_writers, refused]:
+for make in [codecs, encodings, pages_and_groups, decimals, times, annotations, not_utf8, nested, legacy, other_writers, refused]:
     make()
 print(sum(file.stat().st_size for file in HERE.glob("*.parquet")), "bytes")

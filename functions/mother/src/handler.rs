@@ -12,7 +12,7 @@ use runtime::{BatchResponse, Deadline, SqsEvent, SqsMessage};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::notification::{Named, objects_of};
+use model::notification::{Named, objects_of};
 
 /// Messages that are worked on at a time: one decodes while another waits.
 const CONCURRENT: usize = 2;

@@ -2,7 +2,6 @@
 
 mod context;
 mod handler;
-mod notification;
 mod queue;
 
 use std::sync::Arc;

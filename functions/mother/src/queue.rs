@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::notification::Named;
+use model::notification::Named;
 
 /// Longest time that SQS delays a new message: 15 minutes.
 const LONGEST_DELAY: Duration = Duration::from_secs(900);

@@ -11,6 +11,7 @@ mod tests;
 use std::collections::HashMap;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::buffer::Buffer;
@@ -21,7 +22,7 @@ use arrow::ipc::reader::{read_dictionary, read_record_batch};
 
 use crate::arrow_rows::ArrowRows;
 use crate::fields::Fields;
-use crate::{DecodeError, Decoder, Limits, Place, Request};
+use crate::{DecodeError, Decoder, Limits, Place, Request, meaning};
 use messages::{Frame, Messages};
 
 /// Most bytes that the buffers of one message may claim after decompression,
@@ -40,12 +41,13 @@ pub(crate) fn open(
     let schema = messages.schema()?;
     let fields = Fields::find(&schema, &request)?;
     let columns = fields.columns();
-    let projected =
-        schema.project(&columns).map_err(|error| messages.malformed(&error.to_string()))?;
-    let fields = fields.within(&projected, &request)?;
+    let meant = schema.project(&columns).map_err(|error| messages.malformed(&error.to_string()))?;
+    let fields = fields.within(&meant, &request)?;
+    let leaves = meaning::leaves(&schema);
+    let schema = meaning::with_leaves(&schema, leaves.iter().map(meaning::as_bytes));
     let mut batches = Batches {
         messages,
-        schema,
+        schema: Arc::new(schema),
         columns,
         dictionaries: HashMap::new(),
         limits: request.limits,
@@ -64,12 +66,14 @@ pub(crate) fn open(
         let row = (bytes.sum::<usize>() / first.num_rows()).max(1);
         request.plan = request.plan.limited(u64::try_from(BATCH_BYTES / row).unwrap_or(u64::MAX));
     }
-    Ok(Box::new(ArrowRows::new(first.map(Ok).into_iter().chain(batches), 0, fields, request)))
+    let source = first.map(Ok).into_iter().chain(batches);
+    Ok(Box::new(ArrowRows::new(source, 0, Arc::new(meant), fields, request)))
 }
 
 /// The record batches of a stream, each with the columns that are wanted.
 struct Batches {
     messages: Messages,
+    /// The schema with its texts as bytes.
     schema: SchemaRef,
     columns: Vec<usize>,
     dictionaries: HashMap<i64, ArrayRef>,

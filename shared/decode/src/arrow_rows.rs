@@ -9,16 +9,18 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use model::{Drift, RejectedRow};
 
 use crate::fields::Fields;
-use crate::{DecodeError, DecodedBatch, Decoder, Place, RawRows, Request, raw_json};
+use crate::{DecodeError, DecodedBatch, Decoder, Place, RawRows, Request, meaning, raw_json};
 
 /// A decoder over a source of Arrow batches.
 pub(crate) struct ArrowRows<S> {
     source: S,
+    /// What the source's columns mean.
+    meant: SchemaRef,
     fields: Fields,
     request: Request,
     /// Ordinal of the next row that goes out.
@@ -32,11 +34,18 @@ pub(crate) struct ArrowRows<S> {
 
 impl<S: Iterator<Item = Result<RecordBatch, DecodeError>>> ArrowRows<S> {
     /// The source's first row has the ordinal `first_row`, which must not be
-    /// after `request.start_row`.
-    pub(crate) fn new(source: S, first_row: u64, fields: Fields, request: Request) -> Self {
+    /// after `request.start_row`; its columns mean what `meant` says.
+    pub(crate) fn new(
+        source: S,
+        first_row: u64,
+        meant: SchemaRef,
+        fields: Fields,
+        request: Request,
+    ) -> Self {
         let row = request.start_row;
         let skip = row.saturating_sub(first_row);
-        Self { source, fields, request, row, skip, waiting: VecDeque::new(), waiting_rows: 0 }
+        let waiting = VecDeque::new();
+        Self { source, meant, fields, request, row, skip, waiting, waiting_rows: 0 }
     }
 
     /// The rows of one batch of the plan, and their ordinals.
@@ -90,6 +99,15 @@ impl<S: Iterator<Item = Result<RecordBatch, DecodeError>>> ArrowRows<S> {
     }
 }
 
+/// A row as JSON. Bytes that are texts are shown as such.
+fn raw_row(batch: &RecordBatch, meant: &Schema, row: usize) -> Vec<u8> {
+    if row >= batch.num_rows() {
+        return Vec::new();
+    }
+    let one = batch.slice(row, 1);
+    raw_json::row(&meaning::of_batch(&one, meant).unwrap_or(one), 0)
+}
+
 /// One batch of several. Dictionaries that have too many values together for
 /// their keys are unpacked.
 fn concat(parts: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
@@ -138,12 +156,13 @@ impl<S: Iterator<Item = Result<RecordBatch, DecodeError>> + Send> Decoder for Ar
                     column: String::new(),
                     column_type: String::new(),
                     reason: reason.to_owned(),
-                    raw: raw_json::row(&source, at),
+                    raw: raw_row(&source, &self.meant, at),
                 })
                 .collect(),
         };
         let row_numbers = if rejected.is_empty() { rows.clone().collect() } else { Vec::new() };
-        let raw = RawRows::computed(move |row| raw_json::row(&kept, row));
+        let meant = Arc::clone(&self.meant);
+        let raw = RawRows::computed(move |row| raw_row(&kept, &meant, row));
         Ok(Some(DecodedBatch { rows, row_numbers, batch, raw, rejected }))
     }
 

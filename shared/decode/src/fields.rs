@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array,
-    new_null_array,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, RecordBatch, RecordBatchOptions,
+    StringArray, UInt64Array, new_null_array,
 };
 use arrow::compute::{nullif, take};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -21,7 +21,7 @@ use arrow::error::ArrowError;
 use model::document::{MissingColumn, UnknownColumn};
 use model::{Drift, DriftAction, DriftKind};
 
-use crate::{DecodeError, FieldOrigin, Place, Request};
+use crate::{DecodeError, FieldOrigin, Place, Request, meaning};
 
 /// One step from a value to a value inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,8 @@ enum Step {
 struct Located {
     column: usize,
     steps: Vec<Step>,
+    /// What the values mean, which may be read as bytes.
+    meant: DataType,
     /// Names of the column and of the struct fields that the steps pass
     /// through, up to the first list or map: what must be read.
     names: Vec<String>,
@@ -183,13 +185,15 @@ impl Fields {
         let mut columns = Vec::with_capacity(self.located.len());
         for (field, located) in request.fields.iter().zip(&self.located) {
             let values = match located {
-                Some(Located { column, steps, .. }) => {
+                Some(Located { column, steps, meant, .. }) => {
                     let column = batch.columns().get(*column).ok_or_else(|| {
                         ArrowError::SchemaError(format!(
                             "a batch lacks column {column} of its schema"
                         ))
                     })?;
-                    steps.iter().try_fold(Arc::clone(column), |values, step| step.into(&values))?
+                    let read =
+                        steps.iter().try_fold(Arc::clone(column), |read, step| step.into(&read))?;
+                    meaning::of_field(&read, meant, field.column_type.as_ref())?
                 }
                 None => new_null_array(&DataType::Null, batch.num_rows()),
             };
@@ -231,8 +235,9 @@ fn locate(
             ),
         });
     }
-    let mut located = Located { column, steps: Vec::new(), names: vec![name.clone()] };
     let mut data_type = field.data_type();
+    let meant = data_type.clone();
+    let mut located = Located { column, steps: Vec::new(), meant, names: vec![name.clone()] };
     let rest = match origin {
         FieldOrigin::Column(_) => &[],
         FieldOrigin::Path(segments) => segments.get(1..).unwrap_or_default(),
@@ -268,6 +273,7 @@ fn locate(
         };
         located.steps.push(step);
     }
+    located.meant = data_type.clone();
     Ok(Some(located))
 }
 
@@ -314,18 +320,42 @@ impl Step {
             }
             (Self::Key(key), DataType::Map(_, _)) => {
                 let map = values.as_map();
-                let keys = map.keys().as_string::<i32>();
+                let keys = Keys::of(map.keys())?;
                 let at = |row| usize::try_from(map.value_offsets()[row]).unwrap_or(usize::MAX);
                 // The last of equal keys counts, as in JSON.
                 pick(map.values(), &|row| {
-                    let found =
-                        (at(row)..at(row + 1)).rev().find(|entry| keys.value(*entry) == key)?;
+                    let found = (at(row)..at(row + 1))
+                        .rev()
+                        .find(|entry| keys.get(*entry) == key.as_bytes())?;
                     u64::try_from(found).ok()
                 })
             }
             (_, other) => Err(ArrowError::SchemaError(format!(
                 "a batch has {other} where its schema has another type"
             ))),
+        }
+    }
+}
+
+/// The keys of a map, which are texts or read as their bytes.
+enum Keys<'a> {
+    Texts(&'a StringArray),
+    Bytes(&'a BinaryArray),
+}
+
+impl<'a> Keys<'a> {
+    fn of(keys: &'a ArrayRef) -> Result<Self, ArrowError> {
+        match keys.data_type() {
+            DataType::Utf8 => Ok(Self::Texts(keys.as_string())),
+            DataType::Binary => Ok(Self::Bytes(keys.as_binary())),
+            other => Err(ArrowError::SchemaError(format!("a map has keys of {other}"))),
+        }
+    }
+
+    fn get(&self, entry: usize) -> &'a [u8] {
+        match self {
+            Self::Texts(keys) => keys.value(entry).as_bytes(),
+            Self::Bytes(keys) => keys.value(entry),
         }
     }
 }

@@ -14,6 +14,7 @@ mod encoding;
 mod error;
 mod fields;
 mod json;
+mod meaning;
 mod parquet;
 #[cfg(test)]
 mod properties;

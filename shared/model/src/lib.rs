@@ -11,6 +11,7 @@ mod counts;
 mod disposition;
 pub mod document;
 mod drift;
+pub mod notification;
 mod object;
 mod rejected;
 mod routing;

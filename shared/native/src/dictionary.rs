@@ -7,7 +7,7 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, StringArray, UInt32Array};
 use arrow::buffer::Buffer;
 use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
@@ -192,14 +192,16 @@ fn index(at: usize) -> u32 {
 /// The held values as bytes.
 enum Values<'a> {
     Text(&'a StringArray),
+    Bytes(&'a BinaryArray),
     Fixed { bytes: Buffer, width: usize },
 }
 
 impl<'a> Values<'a> {
-    /// `None` when the values are neither texts nor of one width.
+    /// `None` when the values are neither texts nor bytes nor of one width.
     fn of(held: &'a ArrayRef) -> Option<Self> {
         let width = match held.data_type() {
             DataType::Utf8 => return Some(Self::Text(held.as_string())),
+            DataType::Binary => return Some(Self::Bytes(held.as_binary())),
             DataType::FixedSizeBinary(width) => usize::try_from(*width).ok()?,
             scalar => scalar.primitive_width()?,
         };
@@ -215,6 +217,7 @@ impl<'a> Values<'a> {
     fn get(&self, row: usize) -> &[u8] {
         match self {
             Self::Text(texts) => texts.value(row).as_bytes(),
+            Self::Bytes(bytes) => bytes.value(row),
             Self::Fixed { bytes, width } => &bytes[row * width..(row + 1) * width],
         }
     }

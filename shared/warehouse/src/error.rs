@@ -418,6 +418,29 @@ mod tests {
         assert_eq!((*got, said.as_str()), (code, message));
     }
 
+    proptest::proptest! {
+        /// Whatever a server or something before it answers is classified, in
+        /// words that are not endless.
+        #[test]
+        fn no_answer_panics(text in "(Code: )?[0-9]{0,12}\\.?( DB::Exception: )?\\PC{0,40}( \\(version)?") {
+            let long = text.repeat(60);
+            for answer in [text, long] {
+                let answer = clickhouse::error::Error::BadResponse(answer);
+                let words = WarehouseError::classify(attempt(), answer).to_string();
+                proptest::prop_assert!(!words.is_empty() && words.len() < 10_000, "{}", words.len());
+            }
+        }
+
+        #[test]
+        fn a_code_is_found_whatever_the_words(code: u32, words in "[^(]{0,40}") {
+            let text = format!("Code: {code}. DB::Exception: {words} (version 26.7)");
+            let (found, said) = parse(&text).unwrap();
+            proptest::prop_assert_eq!(found, code);
+            let said_or_cut = words.split("Exception: ").last().unwrap_or_default().trim();
+            proptest::prop_assert!(words.contains(&said) || said == said_or_cut, "{said}");
+        }
+    }
+
     #[rstest]
     #[case(clickhouse::error::Error::BadResponse("502 Bad Gateway".into()), TransportKind::Gateway)]
     #[case(clickhouse::error::Error::BadResponse("<html>Code: no</html>".into()), TransportKind::Gateway)]

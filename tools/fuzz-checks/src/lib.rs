@@ -25,13 +25,13 @@ pub use pipeline::pipeline;
 pub use seeds::seeds;
 pub use start::start;
 pub use text::{csv, json};
-pub use vocabulary::{column_type, document};
+pub use vocabulary::{column_type, document, notification};
 
 /// A check: it panics when something does not hold for the input.
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its fuzz target and of its folder of fixtures.
-pub const CHECKS: [(&str, Check); 9] = [
+pub const CHECKS: [(&str, Check); 10] = [
     ("csv", csv),
     ("json", json),
     ("parquet", parquet),
@@ -41,4 +41,5 @@ pub const CHECKS: [(&str, Check); 9] = [
     ("pipeline", pipeline),
     ("document", document),
     ("column_type", column_type),
+    ("notification", notification),
 ];

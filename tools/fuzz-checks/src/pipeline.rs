@@ -164,14 +164,23 @@ fn request(document: &SourceDocument, mapper: &Mapper, typed: bool) -> Request {
     }
 }
 
-/// The batch with its dictionaries unpacked: whether a column is one does not
-/// change its values.
+/// The batch with its dictionaries unpacked and its texts as bytes: whether a
+/// column is one or the other does not change its values.
 fn plain(batch: &RecordBatch) -> RecordBatch {
-    let column = |column: &ArrayRef| match column.data_type() {
-        DataType::Dictionary(_, values) => {
-            arrow::compute::cast(column.as_any_dictionary(), values).expect("it can be unpacked")
+    let column = |column: &ArrayRef| {
+        let column = match column.data_type() {
+            DataType::Dictionary(_, values) => {
+                arrow::compute::cast(column.as_any_dictionary(), values)
+                    .expect("it can be unpacked")
+            }
+            _ => column.clone(),
+        };
+        match column.data_type() {
+            DataType::Utf8 => {
+                arrow::compute::cast(&column, &DataType::Binary).expect("texts are bytes")
+            }
+            _ => column,
         }
-        _ => column.clone(),
     };
     let columns: Vec<ArrayRef> = batch.columns().iter().map(column).collect();
     let fields =

@@ -63,6 +63,7 @@ pub fn seeds(check: &str) -> Vec<Vec<u8>> {
         "pipeline" => objects(),
         "document" => texts(&DOCUMENTS),
         "column_type" => texts(&COLUMN_TYPES),
+        "notification" => texts(&NOTIFICATIONS),
         _ => Vec::new(),
     }
 }
@@ -210,3 +211,12 @@ fn objects() -> Vec<Vec<u8>> {
     }
     inputs
 }
+
+/// A message of every kind.
+const NOTIFICATIONS: [&str; 5] = [
+    r#"{"Records":[{"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"a/b+c%2B.csv"}}}]}"#,
+    r#"{"Type":"Notification","TopicArn":"arn","Message":"{\"Records\":[]}"}"#,
+    r#"{"detail-type":"Object Created","detail":{"bucket":{"name":"b"},"object":{"key":"k"}}}"#,
+    r#"{"bucket":"b","key":"k","source":"s"}"#,
+    r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#,
+];

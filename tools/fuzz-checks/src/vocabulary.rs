@@ -1,7 +1,8 @@
-//! What people write: source documents and column types.
+//! What people and AWS write: source documents, column types, notifications.
 
 use model::ColumnType;
 use model::document::SourceDocument;
+use model::notification::{Named, objects_of};
 
 /// A text that may be a source document: what is read is written and read again
 /// as the same, and a document that is valid can be planned or is refused.
@@ -40,4 +41,22 @@ pub fn column_type(input: &[u8]) {
     assert_eq!(ColumnType::parse(&rendered).as_ref(), Ok(&parsed), "{rendered}");
     let field = native::arrow_field("a", &parsed);
     assert_eq!(field.data_type(), &native::arrow_type(&parsed));
+}
+
+/// A text that may be a message of the queue: every object that it names is
+/// named again by a message of our own for it.
+pub fn notification(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let named = match objects_of(text) {
+        Ok(named) => named,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    };
+    for Named { bucket, key, source } in named {
+        let own = Named { bucket, key, source };
+        let message = serde_json::to_string(&own).expect("texts can be written");
+        assert_eq!(objects_of(&message), Ok(vec![own]), "{message}");
+    }
 }

@@ -23,6 +23,7 @@ pub fn json_of(array: &dyn Array, row: usize, column_type: &ColumnType) -> Value
     match (array.data_type(), column_type.bare()) {
         (DataType::Boolean, _) => json!(array.as_boolean().value(row)),
         (DataType::Utf8, _) => json!(array.as_string::<i32>().value(row)),
+        (DataType::Binary, _) => json!(text_or_digits(array.as_binary::<i32>().value(row))),
         (DataType::FixedSizeBinary(_), bare) => {
             bytes(array.as_fixed_size_binary().value(row), bare)
         }
@@ -86,6 +87,14 @@ pub fn json_of(array: &dyn Array, row: usize, column_type: &ColumnType) -> Value
         }
         // The transform makes no other types.
         (other, _) => json!(format!("({other})")),
+    }
+}
+
+/// Bytes as the text that they are, or else as hexadecimal digits.
+fn text_or_digits(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }
 
@@ -177,8 +186,8 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{
-        ArrayRef, Date32Array, FixedSizeBinaryArray, Float64Array, TimestampMillisecondArray,
-        UInt32Array,
+        ArrayRef, BinaryArray, Date32Array, FixedSizeBinaryArray, Float64Array,
+        TimestampMillisecondArray, UInt32Array,
     };
     use rstest::rstest;
 
@@ -190,6 +199,8 @@ mod tests {
     #[case(Arc::new(UInt32Array::from(vec![0x7f00_0001])), "IPv4", json!("127.0.0.1"))]
     #[case(Arc::new(UInt32Array::from(vec![None])), "Nullable(UInt32)", Value::Null)]
     #[case(Arc::new(TimestampMillisecondArray::from(vec![1_500])), "DateTime64(3)", json!("1970-01-01T00:00:01.500Z"))]
+    #[case(Arc::new(BinaryArray::from(vec![&b"a"[..]])), "String", json!("a"))]
+    #[case(Arc::new(BinaryArray::from(vec![&b"\xff\x00"[..]])), "String", json!("ff00"))]
     #[case(Arc::new(FixedSizeBinaryArray::try_from(vec![&[0_u8; 16][..]]).unwrap()), "UUID", json!("00000000-0000-0000-0000-000000000000"))]
     fn values_are_spelt_by_their_type(
         #[case] array: ArrayRef,

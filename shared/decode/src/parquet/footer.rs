@@ -1,7 +1,5 @@
 //! The end of a Parquet file: what it holds, and whether that can be true.
 
-use std::sync::Arc;
-
 use bytes::{Bytes, BytesMut};
 use model::document::Format;
 use parquet::basic::Compression;
@@ -34,7 +32,7 @@ const MIN_BYTES: u64 = 12;
 /// The end of a file, and all of a small one.
 pub(super) struct Footer {
     /// What the file holds.
-    pub(super) metadata: Arc<ParquetMetaData>,
+    pub(super) metadata: ParquetMetaData,
     /// The whole file, when it is small.
     pub(super) whole: Option<Bytes>,
 }
@@ -91,7 +89,7 @@ pub(super) fn read(ranges: &dyn RangeRead, name: &str) -> Result<Footer, DecodeE
             .and_then(|decoded| decoded.map_err(|error| error.to_string()))
             .and_then(|metadata| plausible(&metadata, size).map(|()| metadata))
             .map_err(|reason| damaged_footer(name, &reason))?;
-    Ok(Footer { metadata: Arc::new(metadata), whole: small.then_some(tail) })
+    Ok(Footer { metadata, whole: small.then_some(tail) })
 }
 
 /// Whether the row counts of the file, which has so many bytes, can be true.

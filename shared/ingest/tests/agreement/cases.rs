@@ -375,10 +375,25 @@ pub fn cases() -> Vec<Case> {
         ),
         case("SimpleAggregateFunction(anyLast, Nullable(String))", Quoted, &["a"], &[]),
         case(
+            "Nested(a Int8, b Nullable(String))",
+            Nested,
+            &["[]", "[{\"a\":1,\"b\":\"x\"},{\"a\":-128,\"b\":null}]"],
+            &["[{\"a\":\"x\",\"b\":\"y\"}]"],
+        )
+        .refusing(WRAPS, &["[{\"a\":128,\"b\":\"y\"}]"])
+        // ClickHouse writes one array for each field, and calls none of them `v`.
+        .without_files(),
+        case(
             "JSON",
             Nested,
-            &["{}", "{\"a\":1,\"b\":{\"c\":[1,2]}}"],
+            &[
+                "{}",
+                "{\"a\":1,\"b\":{\"c\":[1,2]}}",
+                "{\"s\":\"ü\",\"f\":1.5,\"t\":true,\"n\":null,\"d\":\"2024-02-29\",\"o\":[{\"x\":1}]}",
+                "{\"u\":18446744073709551615,\"i\":-9223372036854775808}",
+            ],
             &["[1]", "{\"a\":1,\"a\":2}"],
-        ),
+        )
+        .refusing(NO_SUCH_DAY, &["{\"a\":\"2024-02-30\"}", "{\"a\":[\"2023-02-29\"]}"]),
     ]
 }

@@ -84,6 +84,12 @@ fn cases() -> Vec<(&'static str, &'static str, Reading)> {
         ("timestamps_int96", "n Int32; t Nullable(DateTime64(9, 'UTC'))", Same),
         ("timestamps_int96_spark", "n Int32; t Nullable(DateTime64(6, 'UTC'))", Same),
         (
+            "timestamps_int96_nested",
+            "n Int32; l Array(Nullable(DateTime64(9, 'UTC'))); s Tuple(t Nullable(DateTime64(9, 'UTC')), x Int32); \
+             m Map(String, Nullable(DateTime64(9, 'UTC')))",
+            Same,
+        ),
+        (
             "times_of_day",
             "n Int32; ms Nullable(Time64(3)); us Nullable(Time64(6)); ns Nullable(Time64(9))",
             Same,

@@ -6,9 +6,12 @@
 
 #![expect(clippy::expect_used, reason = "a helper of a test fails by panicking, like the test")]
 
+mod bytes;
 mod cases;
 mod clickhouse_files;
 mod files;
 mod matrix;
+mod old_moments;
 mod refused;
 mod server;
+mod tables;

@@ -130,41 +130,7 @@ impl Texts<'_> {
         }
 
         if self.format == CSV {
-            // Null: the bad values become NULL.
-            if let Some(nullable) = case.nullable() {
-                let load = self.load(
-                    &format!("n Int32; v {nullable}"),
-                    ", on_error: \"null\"",
-                    self.file(values()),
-                );
-                let table = server
-                    .load(&load)
-                    .await
-                    .map_err(|error| format!("{what}: {}", error.chain()))?;
-                let filled = filled(&expected, texts.len() + 1, NULL);
-                compare(
-                    &mut wrong,
-                    "null",
-                    &texts,
-                    numbered(server.rows(&table.name, &load.columns).await),
-                    &filled,
-                );
-            }
-            // Default: they become the default.
-            let default = case.good[0];
-            let policy = format!(", on_error: default, default: {default:?}");
-            let load = self.load(&schema, &policy, self.file(values()));
-            let table =
-                server.load(&load).await.map_err(|error| format!("{what}: {}", error.chain()))?;
-            let value = expected.first().map_or("", |(_, value)| value.as_str());
-            let filled = filled(&expected, texts.len() + 1, value);
-            compare(
-                &mut wrong,
-                "default",
-                &texts,
-                numbered(server.rows(&table.name, &load.columns).await),
-                &filled,
-            );
+            self.check_filled(server, &expected, &mut wrong).await?;
         }
         if self.format == CSV && case.files {
             // Half of the types each, by the length of their names: the two differ in framing alone.
@@ -180,6 +146,50 @@ impl Texts<'_> {
         } else {
             Err(format!("{what}:\n    {}", wrong.join("\n    ")))
         }
+    }
+
+    /// The bad values become NULL in one column and the default in another; the
+    /// two are loaded together, because tables are what the time goes into.
+    async fn check_filled(
+        &self,
+        server: &Server,
+        expected: &[(usize, String)],
+        wrong: &mut Vec<String>,
+    ) -> Result<(), String> {
+        let case = self.case;
+        let texts = self.texts();
+        let own = case.column_type;
+        let default = format!("on_error: default, default: {:?}", case.good[0]);
+        let nullable = case.nullable();
+        let (schema, policy) = match &nullable {
+            Some(nullable) => (
+                format!("n Int32; v {nullable}"),
+                format!(
+                    ", on_error: \"null\"\n  - {{ name: w, from: v, type: {own:?}, {default} }}"
+                ),
+            ),
+            None => (format!("n Int32; v {own}"), format!(", {default}")),
+        };
+        let values = texts.iter().copied().map(Some).chain([None]);
+        let load = self.load(&schema, &policy, self.file(values));
+        let table =
+            server.load(&load).await.map_err(|error| format!("{own}: {}", error.chain()))?;
+        let first = expected.first().map_or("", |(_, value)| value.as_str());
+        let columns_of = |name: &str, kind: &str| columns(&format!("n Int32; {name} {kind}"));
+        let mut judged = vec![(
+            "default",
+            columns_of(if nullable.is_some() { "w" } else { "v" }, own),
+            filled(expected, texts.len() + 1, first),
+        )];
+        if let Some(nullable) = &nullable {
+            let rows = filled(expected, texts.len() + 1, NULL);
+            judged.push(("null", columns_of("v", nullable), rows));
+        }
+        for (policy, columns, rows) in judged {
+            let found = numbered(server.rows(&table.name, &columns).await);
+            compare(wrong, policy, &texts, found, &rows);
+        }
+        Ok(())
     }
 
     /// The good texts, then the others.

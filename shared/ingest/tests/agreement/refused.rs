@@ -39,7 +39,6 @@ fn cases() -> Vec<(&'static str, &'static [&'static str])> {
         ("rows_too_many", &["column `v`"]),
         ("encoding_unknown", &["footer is damaged", "Encoding 77"]),
         ("text_length_beyond_page", &["column `v`"]),
-        ("text_not_utf8", &["column `v`"]),
         ("delta_count_huge", &["column `v`"]),
         ("delta_blocks_huge", &["column `v`"]),
         ("bomb_in_page", &["column `v`", "more than 1000 times"]),

@@ -60,7 +60,8 @@ pub struct Load {
     pub format: &'static str,
     /// Columns of the table, beginning with `n`.
     pub columns: Columns,
-    /// Lines of the document for each column, such as `on_error: fail`.
+    /// Lines of the document for each column but `n`, such as `on_error: fail`;
+    /// after a line break, further columns.
     pub policy: String,
 }
 
@@ -135,19 +136,35 @@ impl Server {
 
     /// Loads bytes through the pipeline into a table of their own.
     pub async fn load(&self, load: &Load) -> Result<Table, IngestError> {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let source = format!("s{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.load_as(&next_source(), load).await
+    }
+
+    /// Loads bytes into a table that is there already, whose columns have these types.
+    pub async fn load_into(&self, types: &str, load: &Load) -> Result<Table, IngestError> {
+        let source = next_source();
+        self.run("CREATE DATABASE IF NOT EXISTS landed").await.expect("a database");
+        let create = format!(
+            "CREATE TABLE landed.{source} ({types}) ENGINE = MergeTree ORDER BY n \
+             SETTINGS non_replicated_deduplication_window = 1000"
+        );
+        self.run(&create).await.unwrap_or_else(|error| panic!("{error}"));
+        self.load_as(&source, load).await
+    }
+
+    async fn load_as(&self, source: &str, load: &Load) -> Result<Table, IngestError> {
         let mut document = format!(
             "source: {source}\nversion: 1\nowner: tests\nmatch: {{ prefix: {source}/ }}\nformat: {}\n\
-             table: {{ database: landed, name: {source} }}\nerrors: {{ max_bad_share: 1 }}\ncolumns:\n",
+             table: {{ database: landed, name: {source}, provenance: false }}\nerrors: {{ max_bad_share: 1 }}\ncolumns:\n",
             load.format
         );
+        let (policy, further) = load.policy.split_once('\n').unwrap_or((&load.policy, ""));
         for (name, column_type) in &load.columns {
-            let policy = if name == "n" { "" } else { load.policy.as_str() };
+            let policy = if name == "n" { "" } else { policy };
             // JSON's quotes are YAML's as well.
             let line = writeln!(document, "  - {{ name: {name}, type: {column_type:?}{policy} }}");
             line.expect("a String takes everything");
         }
+        document.push_str(further);
         self.ingest.catalog.put(&document, "test", None).await.unwrap_or_else(|error| {
             panic!("{}: {error:?}\n{document}", load.file);
         });
@@ -155,7 +172,8 @@ impl Server {
         let notice = Notice {
             bucket: id.bucket,
             key: id.key,
-            source: None,
+            // Named, because finding it asks the catalog for the hundreds of others.
+            source: Some(source.to_owned()),
             retry_failed: false,
             is_last: true,
         };
@@ -180,12 +198,15 @@ impl Server {
         let columns: Vec<_> = load
             .columns
             .iter()
-            .map(|(name, column_type)| format!("`{name}` {column_type}"))
+            .map(|(name, column_type)| {
+                // Read as rows, which the server does not do for a `Nested`.
+                match column_type.strip_prefix("Nested") {
+                    Some(fields) => format!("`{name}` Array(Tuple{fields})"),
+                    None => format!("`{name}` {column_type}"),
+                }
+            })
             .collect();
-        let create = format!(
-            "CREATE TABLE {table} ({}) ENGINE = MergeTree ORDER BY tuple()",
-            columns.join(", ")
-        );
+        let create = format!("CREATE TABLE {table} ({}) ENGINE = Memory", columns.join(", "));
         self.run(&create).await?;
         let client = settings
             .iter()
@@ -197,12 +218,37 @@ impl Server {
         Ok(table)
     }
 
-    /// The rows of a table in the order of `n`, as tab-separated text.
+    /// The rows of a table in the order of `n`, as tab-separated text; bytes
+    /// that are none are spelled out.
     pub async fn rows(&self, table: &str, columns: &Columns) -> Vec<String> {
-        let names: Vec<_> = columns.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let names: Vec<_> = columns.iter().map(|(name, kind)| selected(name, kind)).collect();
         let sql = format!("SELECT {} FROM {table} ORDER BY n", names.join(", "));
         let answer = self.ask(&sql, "TSV").await.unwrap_or_else(|error| panic!("{error}"));
-        String::from_utf8_lossy(&answer).lines().map(str::to_owned).collect()
+        let lines = answer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(shown).collect()
+    }
+}
+
+/// A name that no source has yet.
+fn next_source() -> String {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    format!("s{}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A column as a query names it. The server keeps a `Nested` as one array for
+/// each field; here they are rows again.
+fn selected(name: &str, column_type: &str) -> String {
+    let Some(fields) = column_type.strip_prefix("Nested(") else { return format!("`{name}`") };
+    let fields = fields.trim_end_matches(')').split(", ");
+    let arrays = fields.filter_map(|field| Some(format!("`{name}.{}`", field.split_once(' ')?.0)));
+    format!("arrayZip({})", arrays.collect::<Vec<_>>().join(", "))
+}
+
+/// A line as it is, or with its bytes spelled out where it is no text.
+fn shown(line: &[u8]) -> String {
+    match std::str::from_utf8(line) {
+        Ok(text) => text.to_owned(),
+        Err(_) => line.escape_ascii().to_string(),
     }
 }
 

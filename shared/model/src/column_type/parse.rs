@@ -242,7 +242,7 @@ impl<'a> Parser<'a> {
     fn json(&mut self) -> Result<ColumnType, TypeError> {
         if self.take("(") {
             return Err(TypeError::Parameter(
-                "JSON(…): write JSON; hints and limits are given when the table is created"
+                "JSON(…): write JSON, and create the table with its limits and hints yourself: the server applies them"
                     .to_owned(),
             ));
         }
@@ -443,10 +443,16 @@ fn hint(name: &str) -> String {
             "boolean" => Some("Bool"),
             "timestamp" => Some("DateTime64(3)"),
             "list" => Some("Array"),
-            "variant" | "dynamic" | "object" => Some("JSON"),
+            "object" => Some("JSON"),
             _ => None,
         },
     );
+    if matches!(lower.as_str(), "variant" | "dynamic") {
+        return "; create the table with it yourself, and write the type of the values here, \
+                such as Nullable(String): the server puts them in as that member. For documents \
+                of any shape there is JSON"
+            .to_owned();
+    }
     match close {
         Some(known) => format!("; did you mean `{known}`?"),
         None => format!("; known are {}", NAMES.join(", ")),

@@ -22,7 +22,7 @@ pub(super) fn complete(target: &Target, array: &ArrayRef) -> Result<Casted, Arro
         return Ok(casted);
     }
     let nulls: BooleanArray = is_null(&casted.array)?;
-    casted.array = zip(&nulls, &Scalar::new(blank(&target.data_type)?), &casted.array)?;
+    casted.array = zip(&nulls, &Scalar::new(blank(casted.array.data_type())?), &casted.array)?;
     let known = casted.bad.len();
     for row in nulls.values().set_indices() {
         if casted.bad[..known].binary_search_by_key(&row, |bad| bad.row).is_err() {

@@ -7,7 +7,11 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Fault;
 
-/// Says whether the text is a JSON object in which no path stands twice.
+/// What is wrong with a text that the server would take for a day.
+const NO_DAY: &str = "is no day of the calendar, and a JSON column makes another day of it; write a day that exists, or keep the document in a String column";
+
+/// Says whether the text is a JSON object in which no path stands twice, and no
+/// text that the server would silently make another day of.
 /// `{"a": {"b": 1}, "a.b": 2}` names the path `a.b` twice.
 pub(super) fn check(text: &str) -> Result<(), Fault> {
     let mut paths = HashSet::new();
@@ -15,7 +19,27 @@ pub(super) fn check(text: &str) -> Result<(), Fault> {
     Object { paths: &mut paths, prefix: "" }
         .deserialize(&mut reader)
         .and_then(|()| reader.end())
-        .map_err(|_| Fault::Malformed)
+        .map_err(|error| match error.to_string().split_once(NO_DAY) {
+            Some((value, _)) => Fault::Inside(format!("{value}{NO_DAY}")),
+            None => Fault::Malformed,
+        })
+}
+
+/// Refuses a text like `2024-02-30`: the server takes texts of this form for
+/// days and counts on into the next month.
+fn real<E: serde::de::Error>(text: &str) -> Result<(), E> {
+    let is_no_day = || {
+        let [y, z, x, w, b'-', m, n, b'-', d, e] = *text.as_bytes() else { return false };
+        let digits = [y, z, x, w, m, n, d, e];
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return false;
+        }
+        let two = |high: u8, low: u8| u32::from(high - b'0') * 10 + u32::from(low - b'0');
+        let (year, month, day) = (two(y, z) * 100 + two(x, w), two(m, n), two(d, e));
+        let year = i32::try_from(year).unwrap_or_default();
+        chrono::NaiveDate::from_ymd_opt(year, month, day).is_none()
+    };
+    if is_no_day() { Err(E::custom(format!("`{text}` {NO_DAY}"))) } else { Ok(()) }
 }
 
 /// An object below a path, which ends in a dot.
@@ -91,7 +115,8 @@ impl<'de> Visitor<'de> for Value<'_> {
         self.ends()
     }
 
-    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        real(text)?;
         self.ends()
     }
 
@@ -144,8 +169,8 @@ impl<'de> Visitor<'de> for Element {
         Ok(())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        real(text)
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
@@ -179,6 +204,9 @@ mod tests {
     #[case("1", false)]
     #[case("{", false)]
     #[case("{} {}", false)]
+    #[case(r#"{"a":"2024-02-29","b":["2024-02-3","20240230","2024-02-30T"]}"#, true)]
+    #[case(r#"{"a":"2024-02-30"}"#, false)]
+    #[case(r#"{"a":[["2023-13-01"]]}"#, false)]
     fn objects_without_repeated_paths_pass(#[case] text: &str, #[case] passes: bool) {
         assert_eq!(check(text).is_ok(), passes);
     }

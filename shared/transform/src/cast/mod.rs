@@ -160,14 +160,19 @@ impl Target {
     }
 
     /// The same, for a column that goes to the table as it is: a `String` takes
-    /// any bytes, and only what works on texts needs UTF-8.
+    /// any bytes, wherever it stands, and only what works on texts needs UTF-8.
     #[must_use]
     pub fn untouched(self) -> Self {
-        let plain = match &self.column_type {
-            ColumnType::Nullable(inner) => inner.as_ref(),
+        let inside = |inner: Box<Self>| Box::new(inner.untouched());
+        let kind = match self.kind {
+            Kind::List(element) => Kind::List(inside(element)),
+            Kind::Struct(fields) => Kind::Struct(
+                fields.into_iter().map(|(name, field)| (name, field.untouched())).collect(),
+            ),
+            Kind::Map(key, value) => Kind::Map(inside(key), inside(value)),
             other => other,
         };
-        Self { keeps_bytes: *plain == ColumnType::String, ..self }
+        Self { keeps_bytes: matches!(kind, Kind::Text), kind, ..self }
     }
 
     /// Casts a column.
@@ -221,8 +226,13 @@ impl Target {
     fn keeps_dictionary(&self, array: &ArrayRef) -> bool {
         matches!(self.column_type, ColumnType::LowCardinality(_))
             && array.as_any_dictionary_opt().is_some_and(|dictionary| {
-                dictionary.values().data_type() == &DataType::Utf8
-                    && dictionary.values().null_count() == 0
+                let values = dictionary.values();
+                let fits = match values.data_type() {
+                    DataType::Utf8 => true,
+                    DataType::Binary => self.keeps_bytes,
+                    _ => false,
+                };
+                fits && values.null_count() == 0
             })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StructArray, new_null_array};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef, Fields};
 use arrow::error::ArrowError;
 
 use super::complete::{blame, complete, merged};
@@ -31,7 +31,7 @@ pub(super) fn list(
     let inner = blame(made.bad, &offsets, nulls.as_ref(), |part, position, fault| {
         fault.inside(&format!("element {position}"), &values, part, &element.column_type)
     });
-    let list = ListArray::try_new(Arc::clone(field), offsets, made.array, nulls)?;
+    let list = ListArray::try_new(typed(field, &made.array), offsets, made.array, nulls)?;
     Ok(Casted { array: Arc::new(list), bad: merged(bad, inner) })
 }
 
@@ -67,9 +67,10 @@ pub(super) fn map(
             &value.column_type,
         )
     });
-    let entries =
-        StructArray::try_new(fields.clone(), vec![made_keys.array, made_values.array], None)?;
-    let map = MapArray::try_new(Arc::clone(field), offsets, entries, nulls, *ordered)?;
+    let entries = vec![made_keys.array, made_values.array];
+    let entries = StructArray::try_new(all_typed(fields, &entries), entries, None)?;
+    let field = field.as_ref().clone().with_data_type(entries.data_type().clone());
+    let map = MapArray::try_new(Arc::new(field), offsets, entries, nulls, *ordered)?;
     Ok(Casted { array: Arc::new(map), bad: merged(bad, merged(bad_keys, bad_values)) })
 }
 
@@ -107,7 +108,8 @@ pub(super) fn tuple(
         bad = merged(bad, inner.collect());
         children.push(made.array);
     }
-    let made = StructArray::try_new_with_length(names.clone(), children, nulls, array.len())?;
+    let names = all_typed(names, &children);
+    let made = StructArray::try_new_with_length(names, children, nulls, array.len())?;
     Ok(Casted { array: Arc::new(made), bad })
 }
 
@@ -132,6 +134,18 @@ fn none_fits(array: &ArrayRef, data_type: &DataType) -> Casted {
         .map(|row| Bad { row, fault: Fault::Malformed })
         .collect();
     Casted { array: new_null_array(data_type, array.len()), bad }
+}
+
+/// The field for values that may be bytes where it says text.
+fn typed(field: &FieldRef, values: &ArrayRef) -> FieldRef {
+    if field.data_type() == values.data_type() {
+        return Arc::clone(field);
+    }
+    Arc::new(field.as_ref().clone().with_data_type(values.data_type().clone()))
+}
+
+fn all_typed(fields: &Fields, columns: &[ArrayRef]) -> Fields {
+    fields.iter().zip(columns).map(|(field, values)| typed(field, values)).collect()
 }
 
 /// Offsets from 0, and the run of values that they lie in.

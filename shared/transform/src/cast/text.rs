@@ -24,16 +24,12 @@ pub(super) fn text(array: &ArrayRef) -> Result<Casted, ArrowError> {
 
 /// To `String`, where bytes that are no UTF-8 stay as they are.
 pub(super) fn text_or_bytes(array: &ArrayRef) -> Result<Casted, ArrowError> {
-    let casted = text(array)?;
-    if casted.bad.is_empty() {
-        return Ok(casted);
-    }
     match array.data_type() {
         DataType::Binary => Ok(Casted { array: Arc::clone(array), bad: Vec::new() }),
         DataType::FixedSizeBinary(_) => {
             Ok(Casted { array: cast(array, &DataType::Binary)?, bad: Vec::new() })
         }
-        _ => Ok(casted),
+        _ => text(array),
     }
 }
 

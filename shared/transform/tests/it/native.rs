@@ -6,6 +6,8 @@ use arrow::array::*;
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int32Type, TimeUnit};
+use model::ColumnType;
+use native::BlockEncoder;
 use rstest::rstest;
 
 use crate::support::{apply, assert_one, document, one, text, values};
@@ -55,9 +57,9 @@ fn timestamp(unit: TimeUnit, zone: Option<&str>, value: i64) -> ArrayRef {
 #[case("String", Arc::new(Int32Array::from(vec![7])), Ok("7"))]
 #[case("String", Arc::new(LargeStringArray::from(vec!["x"])), Ok("x"))]
 #[case("String", Arc::new(StringViewArray::from(vec!["x"])), Ok("x"))]
-#[case("String", Arc::new(BinaryArray::from(vec![&b"x"[..]])), Ok("x"))]
+#[case("String", Arc::new(BinaryArray::from(vec![&b"x"[..]])), Ok("78"))]
 #[case("String", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])), Ok("ff"))]
-#[case("LowCardinality(String)", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])), Err("`ff` is no UTF-8"))]
+#[case("LowCardinality(String)", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])), Ok("ff"))]
 #[case("String", Arc::new(Date32Array::from(vec![0])), Ok("1970-01-01"))]
 #[case("Int32", Arc::new(Date32Array::from(vec![0])), Err("`1970-01-01` is no Int32"))]
 #[case("FixedString(3)", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])), Ok("ff0000"))]
@@ -267,4 +269,96 @@ fn bytes_that_are_no_text_stay_in_a_string_that_no_step_works_on() {
     let mapped = apply(&document(column, "transform: [{trim: [v]}]"), vec![bytes]);
     assert_eq!(mapped.rejected.len(), 1);
     assert!(mapped.rejected[0].reason.contains("is no UTF-8"), "{}", mapped.rejected[0].reason);
+}
+
+/// Bytes that are no text, in a list of two.
+fn list_of_bytes() -> ArrayRef {
+    let mut list = ListBuilder::new(BinaryBuilder::new());
+    list.append_value([Some(&b"\xff"[..]), Some(b"a")]);
+    Arc::new(list.finish())
+}
+
+/// `String` takes any bytes wherever it stands in a type.
+#[rstest]
+#[case("Array(String)", list_of_bytes(), "[ff, 61]")]
+#[case("Array(LowCardinality(Nullable(String)))", list_of_bytes(), "[ff, 61]")]
+#[case("Tuple(a Array(String), b Array(String))", tuple_of_bytes(), "{a: [ff, 61], b: []}")]
+#[case("Map(String, String)", map_of_bytes(), "{fe: ff}")]
+fn bytes_that_are_no_text_stay_inside(
+    #[case] column_type: &str,
+    #[case] array: ArrayRef,
+    #[case] expected: &str,
+) {
+    let mapped =
+        apply(&document(&format!("  - {{name: c, type: \"{column_type}\"}}"), ""), vec![array]);
+    assert_eq!(mapped.rejected.len(), 0);
+    assert_eq!(values(mapped.batch.column(0)), [expected]);
+    // And the encoder takes what the mapper made.
+    let parsed = ColumnType::parse(column_type).unwrap();
+    let mut out = Vec::new();
+    BlockEncoder::new([("c".to_owned(), parsed)]).encode(&mapped.batch, &mut out).unwrap();
+    assert!(out.contains(&0xff));
+}
+
+fn tuple_of_bytes() -> ArrayRef {
+    let list = list_of_bytes();
+    let field = |name| Arc::new(Field::new(name, list.data_type().clone(), true));
+    // The second field lacks: an empty list is expected of its default.
+    let empty = arrow::array::new_empty_array(&DataType::Binary);
+    let item = Arc::new(Field::new("item", DataType::Binary, true));
+    let none = ListArray::new(item, OffsetBuffer::new(vec![0, 0].into()), empty, None);
+    Arc::new(StructArray::from(vec![(field("a"), list.clone()), (field("b"), Arc::new(none))]))
+}
+
+fn map_of_bytes() -> ArrayRef {
+    let bytes = |bytes: &'static [u8]| Arc::new(BinaryArray::from(vec![bytes])) as ArrayRef;
+    let entries = StructArray::from(vec![
+        (Arc::new(Field::new("keys", DataType::Binary, false)), bytes(b"\xfe")),
+        (Arc::new(Field::new("values", DataType::Binary, true)), bytes(b"\xff")),
+    ]);
+    let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
+    Arc::new(MapArray::new(field, OffsetBuffer::new(vec![0, 1].into()), entries, None, false))
+}
+
+/// Anywhere else the value is bad, and the row is what the policy judges.
+#[rstest]
+#[case("Int32")]
+#[case("UUID")]
+#[case("JSON")]
+#[case("DateTime")]
+#[case("Enum8('a' = 1)")]
+fn bytes_that_are_no_text_are_bad_elsewhere(#[case] column_type: &str) {
+    let bytes = Arc::new(BinaryArray::from(vec![&b"\xff"[..]]));
+    assert_one(one(column_type, "", bytes), Err("`ff` is no UTF-8 text"));
+}
+
+/// A document's default is put beside bytes, inside of lists as well.
+#[test]
+fn a_default_stands_beside_bytes() {
+    let mut list = ListBuilder::new(BinaryBuilder::new());
+    list.append_value([Some(&b"\xff"[..])]);
+    list.append_null();
+    let column = "  - {name: v, type: Array(String), default: '[\"d\"]', on_error: default}";
+    let mapped = apply(&document(column, ""), vec![Arc::new(list.finish())]);
+    assert_eq!(values(mapped.batch.column(0)), ["[ff]", "[64]"]);
+}
+
+/// A dictionary of bytes stays one for `LowCardinality`.
+#[test]
+fn a_dictionary_of_bytes_stays_one() {
+    let keys = Int32Array::from(vec![Some(0), Some(1), Some(0), None]);
+    let words: ArrayRef = Arc::new(BinaryArray::from(vec![&b"\xff"[..], b"a"]));
+    let array: ArrayRef = Arc::new(DictionaryArray::new(keys, words));
+    let column = "  - {name: v, type: LowCardinality(Nullable(String))}";
+    let mapped = apply(&document(column, ""), vec![Arc::clone(&array)]);
+    assert_eq!(mapped.batch.column(0), &array);
+    let column_type = ColumnType::parse("LowCardinality(Nullable(String))").unwrap();
+    let mut out = Vec::new();
+    BlockEncoder::new([("v".to_owned(), column_type)]).encode(&mapped.batch, &mut out).unwrap();
+    let plain = cast(&array, &DataType::Binary).unwrap();
+    let mapped = apply(&document(column, ""), vec![plain]);
+    let mut other = Vec::new();
+    let column_type = ColumnType::parse("LowCardinality(Nullable(String))").unwrap();
+    BlockEncoder::new([("v".to_owned(), column_type)]).encode(&mapped.batch, &mut other).unwrap();
+    assert_eq!(out, other);
 }

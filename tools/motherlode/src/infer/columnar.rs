@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchReader as _};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field as ArrowField, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -16,8 +16,11 @@ use arrow::ipc::reader::{FileReader, StreamReader};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use model::ColumnType;
 use model::document::Format;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::LogicalType;
 use parquet::file::metadata::ParquetMetaData;
+use parquet::schema::types::Type;
 
 use super::profile::Profile;
 use super::sample::{Field, ROWS, Sample};
@@ -36,16 +39,79 @@ pub fn parquet(file: &Path) -> anyhow::Result<Sample> {
     let total = builder.metadata().file_metadata().num_rows();
     let schema = builder.schema().clone();
     let most = usize::try_from(ROWS).unwrap_or(usize::MAX);
-    let reader = builder.with_limit(most).build().with_context(reading).hint(|| DAMAGED)?;
-    let batch = collect(&schema, reader).with_context(reading).hint(|| DAMAGED)?;
+    let descriptor = builder.parquet_schema();
+    let roots = descriptor.root_schema().get_fields();
+    let uuids: Vec<String> =
+        roots.iter().filter(|root| is_uuid(root)).map(|root| root.name().to_owned()).collect();
+    let is_text = |place: &usize| holds_texts(schema.field(*place).data_type());
+    let others: Vec<usize> = (0..schema.fields().len()).filter(|place| !is_text(place)).collect();
+    let others = ProjectionMask::roots(descriptor, others);
+    let read = |mask: ProjectionMask| -> Result<RecordBatch, ArrowError> {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file)?)?;
+        let reader = builder.with_projection(mask).with_limit(most).build()?;
+        collect(&reader.schema(), reader)
+    };
+    // A text that is none ends the reading of all columns: then the others say
+    // what they can, and texts have their type from the schema alone.
+    let (batch, has_texts) = match read(ProjectionMask::all()) {
+        Ok(batch) => (batch, true),
+        Err(error) => match read(others) {
+            Ok(batch) if schema.fields().len() > batch.num_columns() => (batch, false),
+            _ => return Err(error).with_context(reading).hint(|| DAMAGED),
+        },
+    };
     let is_whole = i64::try_from(batch.num_rows()).is_ok_and(|rows| rows == total);
     let mut sample = sample(Format::Parquet, "none", &batch, is_whole);
+    if !has_texts {
+        sample
+            .notes
+            .push("texts hold bytes that are no UTF-8: their values were not looked at".to_owned());
+        sample.fields = with_unread(std::mem::take(&mut sample.fields), &schema, sample.rows);
+    }
     for field in &mut sample.fields {
         // The statistics know the rows behind the sample too.
         field.profile.nulls =
             nulls.get(&field.path[0]).copied().unwrap_or(0).max(field.profile.nulls);
+        if uuids.contains(&field.path[0]) {
+            field.stated = Some((ColumnType::Uuid, "UUID".to_owned()));
+        }
     }
     Ok(sample)
+}
+
+/// Whether the file calls sixteen bytes a UUID.
+fn is_uuid(root: &Type) -> bool {
+    root.is_primitive() && root.get_basic_info().logical_type_ref() == Some(&LogicalType::Uuid)
+}
+
+fn holds_texts(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => holds_texts(field.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| holds_texts(field.data_type())),
+        DataType::Dictionary(_, values) => holds_texts(values),
+        _ => false,
+    }
+}
+
+/// The fields that were read and, in the file's order, those that were not.
+fn with_unread(mut read: Vec<Field>, schema: &Schema, rows: u64) -> Vec<Field> {
+    let field = |field: &FieldRef| {
+        if let Some(at) = read.iter().position(|read| read.path[0] == *field.name()) {
+            return read.remove(at);
+        }
+        let column_type = native::natural_type(field.data_type()).unwrap_or(ColumnType::String);
+        let mut profile = Profile::default();
+        for row in 0..rows {
+            profile.stated(&row.to_string());
+        }
+        let stated = Some((column_type, field.data_type().to_string()));
+        Field { path: vec![field.name().clone()], profile, stated }
+    };
+    schema.fields().iter().map(field).collect()
 }
 
 /// Looks at the beginning of an Arrow IPC file.
@@ -144,7 +210,7 @@ fn profile(array: &ArrayRef) -> Profile {
     let mut profile = Profile::default();
     let options = FormatOptions::default().with_display_error(true);
     let texts = ArrayFormatter::try_new(array, &options).ok();
-    let is_date = matches!(array.data_type(), DataType::Date32);
+    let is_date = matches!(array.data_type(), DataType::Date32 | DataType::Timestamp(..));
     for row in 0..array.len() {
         if array.is_null(row) {
             profile.null();

@@ -22,6 +22,7 @@ pub fn sample(
     content: Box<dyn BufRead>,
     compression: &'static str,
     is_tsv: bool,
+    encoding: Encoding,
     file: &Path,
 ) -> anyhow::Result<Sample> {
     let mut bytes = Vec::new();
@@ -32,12 +33,15 @@ pub fn sample(
         .hint(|| "the file may be damaged or cut off: fetch it again")?;
     let is_cut = bytes.len() as u64 == BYTES;
     if is_cut {
-        // The last line may be half a line.
+        // The last line may be half a line, and its last character half of one.
         let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
         bytes.truncate(end);
     }
     let mut notes = Vec::new();
-    let (text, encoding) = decode(bytes, &mut notes);
+    let (text, encoding) = match encoding {
+        Encoding::Utf16 => (utf16(&bytes, &mut notes), encoding),
+        _ => decode(bytes, &mut notes),
+    };
     let comment = text.starts_with('#').then_some(b'#');
     let delimiter = if is_tsv { b'\t' } else { delimiter(&text, comment) };
     let mut csv = Csv {
@@ -89,6 +93,22 @@ pub fn sample(
         is_whole,
         notes,
     })
+}
+
+/// A text of units of two bytes, as the loader reads it: without a mark the
+/// first character is one of ASCII.
+fn utf16(bytes: &[u8], notes: &mut Vec<String>) -> String {
+    let (unit, told): (fn([u8; 2]) -> u16, _) = match bytes {
+        [0xff, 0xfe, ..] => (u16::from_le_bytes, "by its byte-order mark"),
+        [0xfe, 0xff, ..] => (u16::from_be_bytes, "by its byte-order mark"),
+        [0, ..] => (u16::from_be_bytes, "by its zero bytes"),
+        _ => (u16::from_le_bytes, "by its zero bytes"),
+    };
+    notes.push(format!("the text is UTF-16, {told}"));
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
+    let text = String::from_utf16_lossy(&units);
+    text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
 }
 
 /// The text without its byte-order mark; Latin-1 when it is no UTF-8.

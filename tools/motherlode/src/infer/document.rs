@@ -113,7 +113,10 @@ fn format_csv(csv: &Csv, columns: &[Chosen]) -> String {
         text.push_str(&format!("    comment: {}\n", quoted(mark)));
     }
     if csv.encoding == Encoding::Latin1 {
-        text.push_str("    encoding: latin1\n");
+        text.push_str("    encoding: latin1 # the bytes are no UTF-8\n");
+    }
+    if csv.encoding == Encoding::Utf16 {
+        text.push_str("    encoding: utf16\n");
     }
     if csv.skip_lines > 0 {
         text.push_str(&format!("    skip_lines: {}\n", csv.skip_lines));
@@ -159,10 +162,44 @@ fn one_column(column: &Chosen) -> String {
 fn table(source: &str, columns: &[Chosen]) -> String {
     let (order_by, reason) = order_by(columns);
     let names: Vec<_> = order_by.iter().map(|name| quoted(&identifier(name))).collect();
-    format!(
+    let mut text = format!(
         "table:\n  database: landing\n  name: {}\n  # {reason}\n  order_by: [{}]\n",
         scalar(&snake_case(source)),
         names.join(", ")
+    );
+    text.push_str(&partition(columns));
+    text
+}
+
+/// Partitions are for dropping old rows as a whole: of a time, and so few that
+/// a load touches no more than the server takes.
+fn partition(columns: &[Chosen]) -> String {
+    let Some(time) = columns.iter().find(|column| is_time(column)) else {
+        return "  # not partitioned: no column is a time that every row has\n".to_owned();
+    };
+    let name = identifier(&time.name);
+    match time.years.map(|(first, last)| (first, last, last - first)) {
+        Some((first, last, ..=10)) => format!(
+            "  # a partition each month ({first} to {last}), to drop old rows by\n  partition_by: {}\n",
+            scalar(&format!("toYYYYMM({name})"))
+        ),
+        Some((first, last, ..=100)) => format!(
+            "  # a partition each year: {first} to {last} are too many months\n  partition_by: {}\n",
+            scalar(&format!("toYear({name})"))
+        ),
+        _ => "  # not partitioned: the times go over more than a hundred years, or none was seen\n"
+            .to_owned(),
+    }
+}
+
+/// A date or time that every row has.
+fn is_time(column: &Chosen) -> bool {
+    matches!(
+        column.column_type,
+        ColumnType::Date
+            | ColumnType::Date32
+            | ColumnType::DateTime(_)
+            | ColumnType::DateTime64(..)
     )
 }
 
@@ -177,15 +214,7 @@ fn order_by(columns: &[Chosen]) -> (Vec<String>, &'static str) {
             matches!(column.column_type, ColumnType::LowCardinality(_)) && column.distinct > 1
         })
         .min_by_key(|column| column.distinct);
-    let time = usable.iter().find(|column| {
-        matches!(
-            column.column_type,
-            ColumnType::Date
-                | ColumnType::Date32
-                | ColumnType::DateTime(_)
-                | ColumnType::DateTime64(..)
-        )
-    });
+    let time = usable.iter().find(|column| is_time(column));
     let identity = usable.iter().find(|column| {
         let is_named = ["id", "key", "code", "uuid"]
             .iter()

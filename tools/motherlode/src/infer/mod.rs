@@ -3,7 +3,8 @@
 //!
 //! In the order of the way: `sample` recognises the file and reads its
 //! beginning (`delimited`, `json`, `columnar`), `profile` sums up what each
-//! field holds, `types` chooses a type for it, `document` writes YAML.
+//! field holds, `types` chooses a type for it, `document` writes YAML, `trial`
+//! tries it on the file.
 
 mod columnar;
 mod delimited;
@@ -14,6 +15,7 @@ mod moments;
 mod names;
 mod profile;
 mod sample;
+mod trial;
 mod types;
 
 use std::path::Path;
@@ -46,22 +48,31 @@ pub struct Proposal {
     pub is_whole: bool,
 }
 
-/// Proposes a document for the source that a file belongs to.
+/// Proposes a document for the source that a file belongs to, and tries it on
+/// the file where that is small.
 ///
 /// # Errors
 /// When the file cannot be read, or holds no rows with named fields.
-pub fn infer(file: &Path, wishes: &Wishes) -> anyhow::Result<Proposal> {
-    let sample = sample::take(file)?;
-    let columns = types::columns(&sample);
-    let yaml = document::write(file, wishes, &sample, &columns);
-    let document = SourceDocument::from_yaml(&yaml).map_err(|error| {
-        advised(
-            format!("the proposal for {} is not valid: {error}", file.display()),
-            "give a --name of lower-case letters, digits, `-` and `_`; if that does not help, report it as a bug",
-        )
-    })?;
-    Ok(Proposal { document, yaml, rows: sample.rows, is_whole: sample.is_whole })
+pub async fn infer(file: &Path, wishes: &Wishes) -> anyhow::Result<Proposal> {
+    let mut sample = sample::take(file)?;
+    let mut columns = types::columns(&sample);
+    loop {
+        let yaml = document::write(file, wishes, &sample, &columns);
+        let document = SourceDocument::from_yaml(&yaml).map_err(|error| {
+            advised(
+                format!("the proposal for {} is not valid: {error}", file.display()),
+                "give a --name of lower-case letters, digits, `-` and `_`; if that does not help, report it as a bug",
+            )
+        })?;
+        // Every round makes a text of one column at least, or is the last.
+        if sample.is_whole && trial::corrects(file, &document, &mut columns, &mut sample).await {
+            continue;
+        }
+        return Ok(Proposal { document, yaml, rows: sample.rows, is_whole: sample.is_whole });
+    }
 }
 
+#[cfg(test)]
+mod landing;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use bzip2::read::MultiBzDecoder;
 use flate2::read::MultiGzDecoder;
 use model::ColumnType;
-use model::document::Format;
+use model::document::{Encoding, Format};
 
 use super::profile::Profile;
 use super::{columnar, delimited, json};
@@ -58,6 +58,7 @@ enum Kind {
     ArrowFile,
     ArrowStream,
     Text,
+    Utf16,
 }
 
 /// Looks at the beginning of a file.
@@ -95,6 +96,10 @@ pub fn take(file: &Path) -> anyhow::Result<Sample> {
         }
         Kind::ArrowStream => columnar::arrow_stream(content, compression, file),
         Kind::Text => text(&head, content, compression, file),
+        Kind::Utf16 => {
+            let is_tsv = is_tsv(&names_of(file));
+            delimited::sample(content, compression, is_tsv, Encoding::Utf16, file)
+        }
     }
 }
 
@@ -121,8 +126,27 @@ fn text(
             "rows of JSON are objects: name the file .csv or .tsv if that is what it is",
         ));
     }
-    let is_tsv = named.iter().any(|extension| extension == "tsv" || extension == "tab");
-    delimited::sample(content, compression, is_tsv, file)
+    delimited::sample(content, compression, is_tsv(&named), Encoding::Utf8, file)
+}
+
+fn is_tsv(named: &[String]) -> bool {
+    named.iter().any(|extension| extension == "tsv" || extension == "tab")
+}
+
+/// Whether a text is written in units of two bytes: by its mark, or by the
+/// zeros that every other byte then is in nearly every text.
+fn is_utf16(head: &[u8]) -> bool {
+    if matches!(head, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+        return true;
+    }
+    let zeros =
+        |first: usize| head.iter().skip(first).step_by(2).filter(|byte| **byte == 0).count();
+    let (even, odd) = (zeros(0), zeros(1));
+    let units = head.len() / 2;
+    // The first character is one of ASCII: so the loader reads it.
+    let begins = |first: usize| head.get(first) == Some(&0);
+    let most = |zeros: usize, others: usize| zeros * 10 >= units * 6 && others * 20 <= units;
+    units > 1 && ((begins(0) && most(even, odd)) || (begins(1) && most(odd, even)))
 }
 
 /// The extensions of a file's name, lower-case: `a.csv.gz` has `csv` and `gz`.
@@ -147,6 +171,12 @@ fn decompress(
     })
 }
 
+/// The first byte of a text in UTF-16 that is none of its mark, a space or a zero.
+fn utf16_opening(head: &[u8]) -> Option<u8> {
+    let passed = [0, 0xff, 0xfe, b' ', b'\t', b'\r', b'\n'];
+    head.iter().copied().find(|byte| !passed.contains(byte))
+}
+
 fn kind(head: &[u8], file: &Path) -> anyhow::Result<Kind> {
     let found = match head {
         [b'P', b'A', b'R', b'1', ..] => return Ok(Kind::Parquet),
@@ -154,15 +184,18 @@ fn kind(head: &[u8], file: &Path) -> anyhow::Result<Kind> {
         [0xff, 0xff, 0xff, 0xff, ..] => return Ok(Kind::ArrowStream),
         [b'P', b'K', 3, 4, ..] => "a ZIP archive (or an Excel workbook)",
         [0xfd, b'7', b'z', b'X', b'Z', ..] => "an xz file",
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16 text",
         [b'O', b'b', b'j', 1, ..] => "an Avro file",
         [b'O', b'R', b'C', ..] => "an ORC file",
         [b'%', b'P', b'D', b'F', ..] => "a PDF document",
+        other if is_utf16(other) => match utf16_opening(other) {
+            Some(b'{' | b'[') => "JSON in UTF-16",
+            _ => return Ok(Kind::Utf16),
+        },
         other if other.contains(&0) => "binary",
         _ => return Ok(Kind::Text),
     };
     Err(advised(
         format!("{} is {found}, which cannot be loaded", file.display()),
-        "convert it to Parquet, Arrow, JSON or UTF-8 CSV, plain or with gzip, zstd or bzip2",
+        "convert it to Parquet, Arrow, UTF-8 JSON or CSV, plain or with gzip, zstd or bzip2",
     ))
 }

@@ -29,6 +29,8 @@ pub struct Chosen {
     pub reasons: Vec<String>,
     /// How many different values it has.
     pub distinct: u64,
+    /// The first and the last year of its times, where they are known.
+    pub years: Option<(i32, i32)>,
 }
 
 /// A type without NULLs, the format of its texts, and why.
@@ -130,7 +132,26 @@ fn finish(
     } else if profile.nulls > 0 {
         reasons.push(format!("{} empty fields stay empty texts", profile.nulls));
     }
-    Chosen { path: field.path.clone(), name, column_type, format, markers, reasons, distinct }
+    let years = profile.moments.years.or_else(|| unix_years(profile.range?, format.as_deref()?));
+    let path = field.path.clone();
+    Chosen { path, name, column_type, format, markers, reasons, distinct, years }
+}
+
+impl Chosen {
+    /// Makes a text of a column whose type refuses a value of the file; false
+    /// when it is one already that takes everything.
+    pub fn becomes_text(&mut self, reason: &str) -> bool {
+        let text = nullable(ColumnType::String);
+        if self.column_type == text {
+            return false;
+        }
+        self.reasons =
+            vec![format!("kept as text, because not all fit {}: {reason}", self.column_type)];
+        self.column_type = text;
+        self.format = None;
+        self.years = None;
+        true
+    }
 }
 
 fn nullable(column_type: ColumnType) -> ColumnType {
@@ -251,6 +272,20 @@ fn unix_times((low, high): (i128, i128), name: &str) -> Option<Bare> {
             vec![format!("{low} to {high} and the name say: a time since 1970 ({format})")];
         Bare { column_type, format: Some(format.to_owned()), reasons }
     })
+}
+
+/// The years of numbers since 1970.
+fn unix_years((low, high): (i128, i128), format: &str) -> Option<(i32, i32)> {
+    const YEAR_SECONDS: i128 = 31_556_952;
+    let unit = match format {
+        "unix" => 1,
+        "unix_ms" => 1_000,
+        "unix_us" => 1_000_000,
+        "unix_ns" => 1_000_000_000,
+        _ => return None,
+    };
+    let year = |number: i128| i32::try_from(1970 + number / (YEAR_SECONDS * unit)).ok();
+    Some((year(low)?, year(high)?))
 }
 
 /// Dates and times, when every text is one.

@@ -97,7 +97,7 @@ pub struct ShowArgs {
 /// Does what is asked of the source documents.
 pub async fn run(command: SourcesCommand, global: &Global, ui: &Ui) -> anyhow::Result<()> {
     match command {
-        SourcesCommand::Infer(args) => propose::run(&args, ui),
+        SourcesCommand::Infer(args) => propose::run(&args, ui).await,
         SourcesCommand::Validate { files } => validate::run(&files, ui),
         SourcesCommand::DryRun(args) => dry_run::run(&args, global, ui).await,
         SourcesCommand::Put(args) => registry::put(&args, global, ui).await,

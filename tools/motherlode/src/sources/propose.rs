@@ -11,7 +11,7 @@ use crate::infer::{Wishes, infer};
 use crate::ui::Ui;
 
 /// Proposes a document.
-pub fn run(args: &InferArgs, ui: &Ui) -> anyhow::Result<()> {
+pub async fn run(args: &InferArgs, ui: &Ui) -> anyhow::Result<()> {
     let wishes = Wishes {
         name: args.name.clone(),
         bucket: args.bucket.clone(),
@@ -20,7 +20,7 @@ pub fn run(args: &InferArgs, ui: &Ui) -> anyhow::Result<()> {
     let proposal = {
         let task = ui.task(&args.file.display().to_string());
         task.at("reading a sample", "");
-        infer(&args.file, &wishes)?
+        infer(&args.file, &wishes).await?
     };
     if let Some(output) = &args.output {
         write_new(output, &proposal.yaml)?;

@@ -39,6 +39,9 @@ pub enum NotificationError {
 
 /// The objects that a message names; none in a test event of S3, and none for
 /// anything but a created object.
+///
+/// # Errors
+/// [`NotificationError`] when the message is in no form that is known.
 pub fn objects_of(body: &str) -> Result<Vec<Named>, NotificationError> {
     let value: Value = serde_json::from_str(body)
         .map_err(|error| NotificationError::NotJson(error.to_string()))?;
@@ -196,9 +199,8 @@ mod tests {
     #[case("sqs-test-event", 0)]
     fn fixtures_are_understood(#[case] name: &str, #[case] objects: usize) {
         let path = format!("{}/../../test-fixtures/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        let batch: runtime::SqsEvent =
-            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let found = objects_of(&batch.records[0].body).unwrap();
+        let batch: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let found = objects_of(batch["Records"][0]["body"].as_str().unwrap()).unwrap();
         assert_eq!(found.len(), objects);
         assert!(found.iter().all(|object| object.key == "airports/airports.csv.gz"));
     }

@@ -276,7 +276,11 @@ impl Ingest {
     }
 
     /// The object, as long as it still is the one that was loaded.
-    pub(crate) async fn still_there(&self, record: &Record, cluster: &str) -> Result<ObjectInfo, IngestError> {
+    pub(crate) async fn still_there(
+        &self,
+        record: &Record,
+        cluster: &str,
+    ) -> Result<ObjectInfo, IngestError> {
         let id = &record.object;
         let gone = |problem: String| IngestError::Gone {
             object: id.to_string(),

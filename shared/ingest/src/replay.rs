@@ -61,12 +61,9 @@ impl Ingest {
         source: &str,
         cluster: &str,
     ) -> Result<Vec<ObjectId>, IngestError> {
-        let rows = self.warehouse.query(
-            cluster,
-            quarantine::OBJECTS,
-            &[("source", source.to_owned())],
-        );
-        let rows = match rows.await {
+        let params = [("source", source.to_owned())];
+        let rows = self.warehouse.query(cluster, quarantine::OBJECTS, &params).await;
+        let rows = match rows {
             // The table is made with the first row.
             Err(WarehouseError::Server { kind, .. }) if kind.is_unknown_table() => Vec::new(),
             rows => rows.map_err(|cause| IngestError::Write {
@@ -101,10 +98,8 @@ impl Ingest {
         let name = &source.document.source;
         let payer = format!("{}/{}", self.settings.worker, uuid::Uuid::new_v4());
         let claimed = self.ledger.claim_debts(name, object, &payer, self.settings.lease).await;
-        let ledger_error = |cause| IngestError::Ledger {
-            object: object.to_string(),
-            cause: Box::new(cause),
-        };
+        let ledger_error =
+            |cause| IngestError::Ledger { object: object.to_string(), cause: Box::new(cause) };
         let Some(mut claim) = claimed.map_err(ledger_error)? else { return Ok(None) };
         let named = source.document.write.clusters.clone();
         let before = claim.clone();
@@ -131,15 +126,11 @@ impl Ingest {
         let destination = self.destination(&loading, cluster).await?;
         let id = &record.object;
         let failed = |cause| IngestError::Write { object: id.to_string(), cause: Box::new(cause) };
-        let mut replayed = Replayed {
-            object: id.to_string(),
-            cluster: cluster.to_owned(),
-            ..Replayed::default()
-        };
+        let mut replayed =
+            Replayed { object: id.to_string(), cluster: cluster.to_owned(), ..Replayed::default() };
         let mut from = 0;
         loop {
-            let rows =
-                self.quarantined_rows(&source.document.source, id, cluster, from).await?;
+            let rows = self.quarantined_rows(&source.document.source, id, cluster, from).await?;
             let Some(last) = rows.last().copied() else { break };
             let there = self
                 .warehouse
@@ -235,8 +226,7 @@ impl Ingest {
         };
         let mut reader = Reader::start(plan)?;
         let numbers: Vec<u64> = wanted.iter().copied().collect();
-        let token =
-            Token::of_replay(&loading.source.document.source, id, version, &numbers);
+        let token = Token::of_replay(&loading.source.document.source, id, version, &numbers);
         let mut insert = None;
         let (mut written, mut bad) = (BTreeSet::new(), 0);
         while let Some(ready) = reader.next().await? {
@@ -287,8 +277,7 @@ fn chosen(
 ) -> Result<RecordBatch, ArrowError> {
     let rows = cast(batch.column(batch.schema().index_of("_row")?), &DataType::UInt64)?;
     let rows = rows.as_primitive::<UInt64Type>();
-    let keep: BooleanArray =
-        rows.values().iter().map(|row| Some(wanted.contains(row))).collect();
+    let keep: BooleanArray = rows.values().iter().map(|row| Some(wanted.contains(row))).collect();
     written.extend(rows.values().iter().filter(|row| wanted.contains(row)));
     filter_record_batch(batch, &keep)
 }

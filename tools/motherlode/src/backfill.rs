@@ -78,8 +78,7 @@ pub async fn run(args: &BackfillArgs, global: &Global, ui: &Ui) -> anyhow::Resul
     let task = ui.task("backfill");
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / args.rate);
     let mut done = Backfill::default();
-    let mut pages =
-        s3.list_objects_v2().bucket(&bucket).prefix(&prefix).into_paginator().send();
+    let mut pages = s3.list_objects_v2().bucket(&bucket).prefix(&prefix).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page
             .with_context(|| format!("listing s3://{bucket}/{prefix}"))
@@ -104,7 +103,8 @@ pub async fn run(args: &BackfillArgs, global: &Global, ui: &Ui) -> anyhow::Resul
                 Judged::Others => done.not_of_the_source += 1,
                 Judged::Missing => {
                     done.sent += 1;
-                    done.bytes += object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+                    done.bytes +=
+                        object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
                     if done.first.len() < NAMED {
                         done.first.push(format!("s3://{bucket}/{key}"));
                     }
@@ -145,9 +145,8 @@ enum Judged {
 
 async fn judge(ingest: &Ingest, source: &str, id: &ObjectId) -> anyhow::Result<Judged> {
     let snapshot = ingest.catalog.snapshot().await?;
-    let is_ours = snapshot
-        .route(&id.bucket, &id.key)
-        .is_ok_and(|(found, _)| found.document.source == source);
+    let is_ours =
+        snapshot.route(&id.bucket, &id.key).is_ok_and(|(found, _)| found.document.source == source);
     if !is_ours {
         return Ok(Judged::Others);
     }
@@ -185,9 +184,9 @@ fn time(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Ok(day.and_time(chrono::NaiveTime::MIN).and_utc());
     }
-    DateTime::parse_from_rfc3339(text)
-        .map(|time| time.to_utc())
-        .map_err(|_| "give a day (2026-11-23) or a time of RFC 3339 (2026-11-23T08:00:00Z)".to_owned())
+    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).map_err(|_| {
+        "give a day (2026-11-23) or a time of RFC 3339 (2026-11-23T08:00:00Z)".to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ async fn a_replay_that_was_killed_goes_on_where_it_stood() {
     let done = lake.ingest.replay(&source, &landed.id, "ingestion", Deadline::none()).await;
     let done = done.unwrap().unwrap();
     assert_eq!((done.quarantined, done.there, done.written), (2, 1, 1));
-    let shape = "SELECT concat(toString(count()), ' ', toString(uniqExact(_row))) FROM e2e.rpl_half";
+    let shape =
+        "SELECT concat(toString(count()), ' ', toString(uniqExact(_row))) FROM e2e.rpl_half";
     assert_eq!(lake.scalar(shape).await.unwrap(), "5 5");
 }

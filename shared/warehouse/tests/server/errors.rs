@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use warehouse::{
     ClickHouse, ClusterConfig, Credentials, CredentialsError, CredentialsProvider, Options, Role,
-    ServerKind, TransportKind, Warehouse,
+    ServerKind, TransportKind, Warehouse, WarehouseError,
 };
 
 use crate::support::{
@@ -189,12 +189,16 @@ async fn a_server_that_never_answers_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let url = format!("http://{}", listener.local_addr().expect("address"));
     let short = Duration::from_millis(200);
-    let warehouse = warehouse_at(
-        &[&url],
-        credentials(),
-        Options { connect: short, send: short, receive: short, compress: false },
-    );
-    let error = warehouse.query(CLUSTER, "SELECT 1", &[]).await.expect_err("silence");
+    // Each its own: what does not answer is left alone from then on.
+    let warehouse = || {
+        warehouse_at(
+            &[&url],
+            credentials(),
+            Options { connect: short, send: short, receive: short, compress: false },
+        )
+    };
+    let first = warehouse();
+    let error = first.query(CLUSTER, "SELECT 1", &[]).await.expect_err("silence");
     assert_eq!(
         (error.transport_kind(), error.disposition()),
         (Some(TransportKind::Timeout), Disposition::Retry)
@@ -202,12 +206,17 @@ async fn a_server_that_never_answers_is_given_up() {
     // Small enough for the socket's buffers: the answer is waited for.
     let table = Database::events_of("d");
     let error =
-        load(&warehouse, &table, token(1), &[batch(0).slice(0, 10)]).await.expect_err("silence");
+        load(&warehouse(), &table, token(1), &[batch(0).slice(0, 10)]).await.expect_err("silence");
     assert_eq!(error.transport_kind(), Some(TransportKind::Timeout), "{error}");
     // Larger than them: the sending is.
     let batches: Vec<_> = (0..40).map(batch).collect();
-    let error = load(&warehouse, &table, token(1), &batches).await.expect_err("silence");
+    let error = load(&warehouse(), &table, token(1), &batches).await.expect_err("silence");
     assert_eq!(error.transport_kind(), Some(TransportKind::Timeout), "{error}");
+    let began = std::time::Instant::now();
+    let error = first.query(CLUSTER, "SELECT 1", &[]).await.expect_err("it is left alone");
+    assert!(matches!(error, WarehouseError::Down { .. }), "{error}");
+    assert!(began.elapsed() < short, "nobody is waited for");
+    assert_eq!(error.disposition(), Disposition::Retry);
 }
 
 #[tokio::test]

@@ -96,6 +96,8 @@ fn ingest(stack: &AttachedStack) -> (Ingest, MemoryObjects) {
         warehouse: Arc::new(ClickHouse::new(
             vec![config],
             Arc::new(credentials),
+            Arc::new(warehouse::NoBoard),
+            model::Clock::system(),
             Options::default(),
         )),
         clock,

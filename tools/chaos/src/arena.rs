@@ -1,21 +1,23 @@
 //! Where a scenario happens: a stack of its own, and proxies between the
 //! function and everything it talks to.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use devstack::AttachedStack;
+use futures::{StreamExt as _, TryStreamExt as _};
 use ledger::{ListQuery, Record, State};
 use model::document::SourceDocument;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use testkit::{Lake, Setup};
-use warehouse::{TableSpec, Warehouse as _};
+use warehouse::TableSpec;
 
 use crate::proxy::Proxy;
-use crate::rows::COLUMNS;
+use crate::proxy::fault::Rule;
+use crate::rows::{COLUMNS, Rows};
 use crate::run::Run;
 
 /// Database of every table.
@@ -175,6 +177,42 @@ impl Arena {
         Ok(path)
     }
 
+    /// Lands files of so many rows each, several at a time, and keeps each for
+    /// the oracle; gives the pattern of the kept ones.
+    ///
+    /// # Errors
+    /// When S3 refuses one.
+    pub async fn land_many(
+        &self,
+        feed: &Feed,
+        rows: Rows,
+        objects: Range<u64>,
+        rows_each: u64,
+    ) -> anyhow::Result<PathBuf> {
+        let source = feed.source;
+        futures::stream::iter(objects)
+            .map(|object| async move {
+                let text = rows.csv(object * rows_each..(object + 1) * rows_each);
+                let name = format!("{source}-{object:05}.csv");
+                self.keep(&name, &text)?;
+                self.lake.land(source, &format!("{source}/{name}"), text).await
+            })
+            .buffer_unordered(8)
+            .try_for_each(|_| async { Ok(()) })
+            .await?;
+        Ok(self.folder.path().join(format!("{source}-*.csv")))
+    }
+
+    /// Waits until nothing is in the queue any more and so many objects of a
+    /// source are done.
+    ///
+    /// # Errors
+    /// When that does not come in time; when one fails.
+    pub async fn loaded(&self, source: &str, objects: u64) -> anyhow::Result<()> {
+        self.lake.drained().await?;
+        self.done(source, objects).await
+    }
+
     /// All records of a source.
     ///
     /// # Errors
@@ -188,7 +226,7 @@ impl Arena {
     ///
     /// # Errors
     /// When they are not in time; when one fails.
-    pub async fn done(&self, source: &str, objects: usize) -> anyhow::Result<()> {
+    async fn done(&self, source: &str, objects: u64) -> anyhow::Result<()> {
         self.lake
             .until(&format!("{objects} objects of {source} to be done"), || async {
                 let records = self.records(source).await?;
@@ -197,9 +235,7 @@ impl Arena {
                     let reason = failed.reason.clone().unwrap_or_default();
                     bail!("{} failed: {reason}", failed.object);
                 }
-                // Every look costs the stand-in for AWS as much as some objects.
-                tokio::time::sleep(Duration::from_millis(objects as u64)).await;
-                Ok((of(State::Done).count() >= objects).then_some(()))
+                Ok((of(State::Done).count() as u64 >= objects).then_some(()))
             })
             .await
     }
@@ -229,16 +265,43 @@ impl Arena {
         Ok(status.queue("mother-dlq").context("mother has dead letters")?.visible)
     }
 
-    /// What the proxies did, by name.
-    #[must_use]
-    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
-        let mut all = BTreeMap::new();
-        for proxy in self.clusters.iter().chain([&self.aws]) {
-            for (name, count) in proxy.counts() {
-                *all.entry(name).or_default() += count;
-            }
+    /// Notes what the rules of a proxy did.
+    pub fn note(run: &mut Run, proxy: &Proxy, rules: &[Rule]) {
+        for rule in rules {
+            run.injected(rule.name, proxy.count(rule.name));
         }
-        all
+    }
+
+    /// Invocations that did not end well.
+    ///
+    /// # Errors
+    /// When the stack does not answer.
+    pub async fn failed_invocations(&self) -> anyhow::Result<u64> {
+        let status = self.lake.control.status().await?;
+        Ok(status.function("mother").context("no function mother")?.failed)
+    }
+
+    /// How often a text stands in the logs of the function.
+    ///
+    /// # Errors
+    /// When a log cannot be read.
+    pub async fn logged(&self, text: &str) -> anyhow::Result<u64> {
+        let status = self.lake.control.status().await?;
+        let mother = status.function("mother").context("no function mother")?;
+        let mut found = 0;
+        for instance in &mother.instances {
+            found += std::fs::read_to_string(&instance.log)?.matches(text).count() as u64;
+        }
+        Ok(found)
+    }
+
+    /// The number that a query on the first cluster gives.
+    ///
+    /// # Errors
+    /// What the server says; when it is no number.
+    pub async fn number(&self, sql: &str) -> anyhow::Result<u64> {
+        let text = self.lake.scalar(sql).await?;
+        text.parse().with_context(|| format!("`{sql}` gives `{text}`"))
     }
 }
 

@@ -81,16 +81,6 @@ impl Rows {
         }
         text.into_bytes()
     }
-
-    /// Rows as JSON lines.
-    #[must_use]
-    pub fn json_lines(self, ids: impl Iterator<Item = u64>) -> Vec<u8> {
-        ids.fold(String::new(), |mut text, id| {
-            self.row(id).json(&mut text);
-            text
-        })
-        .into_bytes()
-    }
 }
 
 /// The first line of a CSV file.
@@ -104,6 +94,25 @@ impl Row {
     #[must_use]
     pub fn bad(self) -> Self {
         Self { amount: "twelve".to_owned(), ..self }
+    }
+
+    /// The same row with a longer note: more bytes for the same work.
+    #[must_use]
+    pub fn padded(self, bytes: usize) -> Self {
+        let note = format!("{} {}", self.note, "motherlode ".repeat(bytes / 11));
+        Self { note, ..self }
+    }
+
+    /// Its values, as texts.
+    #[must_use]
+    pub fn values(&self) -> [String; 5] {
+        [
+            self.id.to_string(),
+            self.name.clone(),
+            self.amount.clone(),
+            self.at.clone(),
+            self.note.clone(),
+        ]
     }
 
     /// Appends the row as a line of CSV.

@@ -1,9 +1,9 @@
 //! One run of a scenario: its chance, and what it has done and found.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use serde_json::Value;
+use testkit::Setup;
 
 use crate::dice::Dice;
 use crate::report::Outcome;
@@ -40,6 +40,11 @@ impl Run {
             Size::Full => full,
             Size::Quick => quick,
         }
+    }
+
+    /// A stack for this run: the tests' and a person's may run side by side.
+    pub fn setup(&self) -> Setup {
+        Setup::new(self.pick("chaos", "chaos-quick"))
     }
 
     /// Says something to the person who waits.
@@ -94,8 +99,8 @@ impl Run {
 
     /// What was injected so far.
     #[cfg(test)]
-    pub fn so_far(&self) -> &BTreeMap<String, u64> {
-        &self.outcome.injected
+    pub fn so_far(&self) -> usize {
+        self.outcome.injected.len()
     }
 }
 
@@ -109,7 +114,7 @@ mod tests {
         assert!(!empty.passed());
         let mut run = Run::new(1, "one", Size::Quick, 1);
         run.injected("kills", 0);
-        assert_eq!(run.so_far().len(), 1);
+        assert_eq!(run.so_far(), 1);
         assert!(!run.finish(1.0).passed());
         let mut run = Run::new(1, "one", Size::Quick, 1);
         run.injected("kills", 2);

@@ -42,10 +42,42 @@ pub struct Expected {
 /// # Errors
 /// What the server says.
 pub async fn oracle(arena: &Arena, files: &Path, format: &str) -> anyhow::Result<Fingerprint> {
+    // Any server reads files alike; the last is never the one that is broken.
+    let cluster = &arena.lake.state.clusters.last().context("a stack has a cluster")?.name;
     let structure = COLUMNS.map(|(name, kind)| format!("{name} {kind}")).join(", ");
     let table =
         format!("file('{}', '{format}', '{}')", files.display(), structure.replace('\'', "\\'"));
-    fingerprint(arena, "ingestion", &table, "id").await
+    fingerprint(arena, cluster, &table, "id").await
+}
+
+/// What the tables of all clusters hold together, each row once. That no cluster
+/// holds one twice is checked on the way.
+///
+/// # Errors
+/// What a server says.
+pub async fn union(run: &mut Run, arena: &Arena, feed: &Feed) -> anyhow::Result<Fingerprint> {
+    let table = format!("{DATABASE}.{}", feed.table());
+    for cluster in feed.clusters {
+        let own = fingerprint(arena, cluster, &table, "_object, _row").await?;
+        run.check(own.rows == own.distinct, || format!("{cluster} holds rows twice: {own:?}"));
+    }
+    let names = COLUMNS.map(|(name, _)| name).join(", ");
+    let selects: Vec<_> = arena
+        .lake
+        .state
+        .clusters
+        .iter()
+        .filter(|cluster| feed.clusters.contains(&cluster.name.as_str()))
+        .map(|cluster| {
+            format!(
+                "SELECT {names} FROM remote('{}', {table}, '{}', '{}')",
+                cluster.native, cluster.user, cluster.password
+            )
+        })
+        .collect();
+    let all = format!("({})", selects.join(" UNION DISTINCT "));
+    let last = feed.clusters.last().context("a feed has a cluster")?;
+    fingerprint(arena, last, &all, "id").await
 }
 
 /// The fingerprint of a table; rows are told apart by `identity`.

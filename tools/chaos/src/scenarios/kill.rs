@@ -17,8 +17,8 @@ use crate::verdict::{Expected, judge, oracle};
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
     let rows = run.pick(1_000_000, 60_000);
-    let kills = run.pick(200, 8);
-    let arena = Arena::start(run, setup()).await?;
+    let kills = run.pick(200, 6);
+    let arena = Arena::start(run, setup(run)).await?;
     let feed = Feed::csv("kill", run.pick(1_000, 500));
     arena.feed(&feed).await?;
     let text = Rows::new(run.dice.roll()).csv(0..rows);
@@ -58,13 +58,9 @@ pub async fn run(run: &mut Run) -> anyhow::Result<()> {
 
 /// Short times: whoever dies is missed after a second. A message may be received
 /// often, because each kill of its worker costs one of its tries.
-fn setup() -> Setup {
-    let setup = Setup {
-        visibility_timeout_s: 1,
-        max_receive_count: 1000,
-        concurrency: 3,
-        ..Setup::new("chaos")
-    };
+fn setup(run: &Run) -> Setup {
+    let setup =
+        Setup { visibility_timeout_s: 1, max_receive_count: 1000, concurrency: 3, ..run.setup() };
     let lease = ("MOTHERLODE_LEASE_SECONDS".to_owned(), "1".to_owned());
     Setup { env: setup.env.into_iter().chain([lease]).collect(), ..setup }
 }

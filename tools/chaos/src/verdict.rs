@@ -179,3 +179,49 @@ async fn judge_ledger(
     run.check(is_right, || format!("the ledger counts {counts:?}; the oracle: {oracle:?}"));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::Rows;
+    use crate::run::Size;
+
+    /// A verdict that could not fail would be worth nothing: it sees one row
+    /// twice, one missing, one changed, and a ledger that counts otherwise.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_wrong_row_is_found() {
+        let mut run = Run::new(0, "verdict", Size::Quick, 1);
+        let setup = testkit::Setup::new("chaos-verdict");
+        let arena = Arena::start(&mut run, setup).await.unwrap();
+        let feed = Feed::csv("verdict", 100);
+        arena.feed(&feed).await.unwrap();
+        let files = arena.land_many(&feed, Rows::new(1), 0..2, 300).await.unwrap();
+        arena.loaded(feed.source, 2).await.unwrap();
+        let oracle = oracle(&arena, &files, "CSVWithNames").await.unwrap();
+        assert_eq!((oracle.rows, oracle.distinct), (600, 600));
+        let expected = Expected { objects: 2, ..Expected::default() };
+        let mut problems = 0;
+        // Each adds to what was wrong before.
+        for (sql, more) in [
+            ("SELECT 1", 0),
+            // Twice in the view's target alone: its two fingerprints.
+            ("INSERT INTO chaos.verdict_seen SELECT * FROM chaos.verdict_seen WHERE id = 7", 2),
+            // One missing in the raw table, too.
+            ("ALTER TABLE chaos.verdict DELETE WHERE id = 8 SETTINGS mutations_sync = 1", 4),
+            (
+                "ALTER TABLE chaos.verdict UPDATE note = 'x' WHERE id = 9 SETTINGS mutations_sync = 1",
+                4,
+            ),
+        ] {
+            arena.lake.query("ingestion", sql).await.unwrap();
+            let before = run.problems();
+            judge(&mut run, &arena, &feed, &oracle, expected).await.unwrap();
+            assert_eq!(run.problems() - before, more, "{sql}");
+            problems += more;
+        }
+        // One row more read, and one dead letter less, than there are.
+        let expected = Expected { objects: 2, quarantined: 1, dead_letters: 1 };
+        judge(&mut run, &arena, &feed, &oracle, expected).await.unwrap();
+        assert_eq!(run.problems(), problems + 4 + 2);
+    }
+}

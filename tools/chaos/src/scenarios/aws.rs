@@ -34,6 +34,12 @@ async fn faults(run: &mut Run, arena: &Arena) -> anyhow::Result<()> {
     arena.aws.set_rules(rules.clone());
     let rows = Rows::new(run.dice.roll());
     let files = arena.land_many(&feed, rows, 0..objects, ROWS).await?;
+    // Whoever finds an object taken says so to the queue: that asks SQS for
+    // something, too.
+    for object in 0..objects {
+        let key = format!("aws/aws-{object:05}.csv");
+        arena.lake.send(&serde_json::json!({"bucket": "landing", "key": key}).to_string()).await?;
+    }
     arena.loaded(feed.source, objects).await?;
     arena.aws.set_rules(Vec::new());
     // Each by chance: that all kinds happened can be asked of many only.
@@ -87,7 +93,15 @@ fn rules(chance: f64) -> Vec<Rule> {
         ("S3 bodies cut", On::S3Get, Act::CutBody { within: 100_000 }),
     ]
     .into_iter()
-    .map(|(name, on, act)| Rule::always(name, on, act).with_chance(chance))
+    // DynamoDB is asked many times for each object, the others seldom.
+    .map(|(name, on, act)| {
+        let times = match on {
+            On::Sqs => 8.0,
+            On::S3Get => 4.0,
+            _ => 1.0,
+        };
+        Rule::always(name, on, act).with_chance(chance * times)
+    })
     .collect()
 }
 

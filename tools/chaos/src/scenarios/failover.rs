@@ -10,7 +10,9 @@ use anyhow::Context as _;
 use runtime::Environment;
 use testkit::Setup;
 
+use super::alone::flap;
 use crate::arena::{Arena, DATABASE, Feed};
+use crate::dice::Dice;
 use crate::proxy::{Line, Mode};
 use crate::rows::Rows;
 use crate::run::Run;
@@ -145,14 +147,9 @@ impl Sickness {
             Self::Slow => proxy
                 .set_line(Line { delay: Duration::from_secs(2), bytes_per_second: Some(2_000) }),
             Self::Flaps => {
-                let mut dice = crate::Dice::new(seed);
-                let some = Duration::from_millis(100)..Duration::from_millis(1_500);
+                let mut dice = Dice::new(seed);
                 while !over.load(Ordering::Relaxed) {
-                    proxy.set_mode(Mode::Refuse);
-                    proxy.cut();
-                    tokio::time::sleep(dice.time(some.clone())).await;
-                    proxy.set_mode(Mode::Pass);
-                    tokio::time::sleep(dice.time(some.clone())).await;
+                    flap(proxy, Duration::from_secs(1), dice.fork()).await;
                 }
             }
             Self::Password => {

@@ -1,5 +1,6 @@
-//! The scenarios, numbered as in the issue.
+//! The scenarios, numbered as in the issue; those from 11 on came besides.
 
+mod alone;
 mod aws;
 mod bad_row;
 mod cut;
@@ -94,6 +95,12 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "2 GB decoded through several invocations of less than a minute",
         not_yet: None,
     },
+    Scenario {
+        number: 11,
+        name: "alone",
+        about: "the only cluster is a black hole, on a bad line, flaps, is killed, is stopped",
+        not_yet: None,
+    },
 ];
 
 /// The outcome of a scenario that is left out, and why.
@@ -120,6 +127,7 @@ pub async fn run(scenario: &Scenario, size: Size, seed: u64) -> Outcome {
         8 => overload::run(&mut run).await,
         9 => aws::run(&mut run).await,
         10 => large::run(&mut run).await,
+        11 => alone::run(&mut run).await,
         number => Err(anyhow::anyhow!("there is no scenario {number}")),
     };
     if let Err(error) = ended {

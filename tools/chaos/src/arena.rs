@@ -209,8 +209,25 @@ impl Arena {
     /// # Errors
     /// When that does not come in time; when one fails.
     pub async fn loaded(&self, source: &str, objects: u64) -> anyhow::Result<()> {
-        self.lake.drained().await?;
+        tokio::select! {
+            drained = self.lake.drained() => drained?,
+            died = self.died() => bail!("{}", died?),
+        }
         self.done(source, objects).await
+    }
+
+    /// Waits until the last server, which no scenario breaks while it waits, has
+    /// died all the same: nobody need wait any longer then.
+    async fn died(&self) -> anyhow::Result<String> {
+        let last = self.lake.state.clusters.last().context("a stack has a cluster")?;
+        loop {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let status = self.lake.control.status().await?;
+            let part = status.part(&last.name).context("the cluster is a part")?;
+            if part.state == devstack::PartState::Dead {
+                return Ok(format!("the server has died: see {}", part.log.display()));
+            }
+        }
     }
 
     /// All records of a source.

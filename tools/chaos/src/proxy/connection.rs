@@ -59,13 +59,30 @@ async fn connection(client: TcpStream, shared: Arc<Shared>) {
     };
     if reset_by_us {
         reset(&sides.client.stream);
-        if let Some(server) = &sides.server {
-            reset(&server.stream);
+        drop(sides.client);
+        if let Some(server) = sides.server {
+            hang_up(server).await;
         }
     }
 }
 
-/// Has the connection end with a reset when it is dropped.
+/// Closes the server's side as the kernel does for a client that has died, and
+/// reads what is still sent. A reset instead ends the whole server now and then
+/// (26.7.2.1: `Terminate called for uncaught exception … NetException:
+/// Connection reset by peer`), which is a fault of its own and none of a line's.
+async fn hang_up(mut server: Side) {
+    let gone = async {
+        drop(server.stream.shutdown().await);
+        while server.fill().await? {
+            server.buffer.clear();
+        }
+        io::Result::Ok(())
+    };
+    // A server that does not close by itself is left all the same.
+    drop(tokio::time::timeout(Duration::from_secs(10), gone).await);
+}
+
+/// Has the client's connection end with a reset when it is dropped.
 fn reset(stream: &TcpStream) {
     // A socket that refuses has gone already.
     drop(stream.set_zero_linger());

@@ -36,10 +36,10 @@ impl On {
 /// What is done to a request.
 #[derive(Debug, Clone)]
 pub enum Act {
-    /// The request is done; when its good answer comes, both connections are
-    /// reset instead: the server has committed, and nobody hears of it.
+    /// The request is done; when its good answer comes, the client's connection
+    /// is reset instead: the server has committed, and nobody hears of it.
     LoseAnswer,
-    /// Both connections are reset after at most so many bytes of the body.
+    /// The connections end after at most so many bytes of the body.
     LoseRequest {
         /// The number is chosen below this.
         within: u64,

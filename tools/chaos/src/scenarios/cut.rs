@@ -16,7 +16,7 @@ const CHUNKS: u64 = 2;
 const ROWS: u64 = 500;
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
-    let (objects, cuts) = run.pick((600, 1_000), (20, 25));
+    let (objects, cuts) = run.pick((600, 1_000), (12, 12));
     let arena = Arena::start(run, setup(run)).await?;
     let feed = Feed { more: "errors: { retries: 8 }", ..Feed::csv("cut", ROWS) };
     arena.feed(&feed).await?;
@@ -41,5 +41,10 @@ pub async fn run(run: &mut Run) -> anyhow::Result<()> {
 /// Messages come back often: an object of many cuts uses up its tries in one
 /// invocation, and goes on in another.
 fn setup(run: &Run) -> Setup {
-    Setup { concurrency: 6, visibility_timeout_s: 20, max_receive_count: 20, ..run.setup() }
+    Setup {
+        concurrency: 6,
+        visibility_timeout_s: run.pick(20, 4),
+        max_receive_count: 20,
+        ..run.setup()
+    }
 }

@@ -16,8 +16,8 @@ use crate::run::Run;
 use crate::verdict::{Expected, judge, oracle};
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
-    let rows = run.pick(1_000_000, 60_000);
-    let kills = run.pick(200, 6);
+    let rows = run.pick(1_000_000, 20_000);
+    let kills = run.pick(200, 4);
     let arena = Arena::start(run, setup(run)).await?;
     let feed = Feed::csv("kill", run.pick(1_000, 500));
     arena.feed(&feed).await?;

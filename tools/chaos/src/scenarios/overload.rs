@@ -15,7 +15,8 @@ use crate::verdict::{Expected, judge, oracle};
 const ROWS: u64 = 2_000;
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
-    let (objects, pause) = run.pick((60, Duration::from_secs(20)), (8, Duration::from_secs(3)));
+    let (objects, pause) =
+        run.pick((60, Duration::from_secs(20)), (4, Duration::from_millis(1_500)));
     let arena = Arena::start(run, setup(run)).await?;
     let feed = Feed::csv("overload", ROWS / 2);
     arena.feed(&feed).await?;
@@ -95,7 +96,7 @@ fn refusals() -> [Rule; 3] {
 /// Five receives, and a visibility timeout that outlasts the while.
 fn setup(run: &Run) -> Setup {
     Setup {
-        visibility_timeout_s: run.pick(10, 3),
+        visibility_timeout_s: run.pick(10, 2),
         max_receive_count: 5,
         timeout_seconds: run.pick(60, 20),
         ..run.setup()

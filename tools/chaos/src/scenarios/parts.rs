@@ -16,8 +16,8 @@ const ROWS: u64 = 10;
 const REFUSALS: &str = "SELECT sum(value) FROM system.errors WHERE code = 252";
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
-    let objects: u64 = run.pick(10_000, 120);
-    let most = run.pick(300, 20);
+    let objects: u64 = run.pick(10_000, 50);
+    let most = run.pick(300, 12);
     let arena = Arena::start(run, setup(run)).await?;
     let feed = Feed::csv("parts", 1_000);
     arena.feed(&feed).await?;
@@ -75,7 +75,7 @@ async fn sample(
     let (mut sampled, mut stopped) = (Sampled { parts: 0 }, true);
     while !done.load(std::sync::atomic::Ordering::Relaxed) {
         sampled.parts = sampled.parts.max(arena.number(PARTS).await?);
-        if stopped && arena.number(REFUSALS).await? > before + 10 {
+        if stopped && arena.number(REFUSALS).await? > before + 3 {
             merges("START").await?;
             stopped = false;
         }
@@ -90,7 +90,7 @@ const CONCURRENCY: usize = 4;
 fn setup(run: &Run) -> Setup {
     Setup {
         concurrency: CONCURRENCY,
-        visibility_timeout_s: run.pick(30, 5),
+        visibility_timeout_s: run.pick(30, 3),
         max_receive_count: 5,
         ..run.setup()
     }

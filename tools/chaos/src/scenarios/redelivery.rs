@@ -13,12 +13,12 @@ use crate::verdict::{Expected, judge, oracle};
 /// Deliveries of each event besides S3's own.
 const DELIVERIES: u64 = 10;
 /// Rows of an object; several chunks.
-const ROWS: u64 = 20_000;
+const ROWS: u64 = 10_000;
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
-    let objects = run.pick(100, 6);
+    let objects = run.pick(100, 4);
     let arena = Arena::start(run, setup(run)).await?;
-    let feed = Feed::csv("again", 5_000);
+    let feed = Feed::csv("again", 3_000);
     arena.feed(&feed).await?;
     let rows = Rows::new(run.dice.roll());
     let files = arena.land_many(&feed, rows, 0..objects, ROWS).await?;

@@ -41,6 +41,14 @@ pub struct Row {
 
 const WORDS: [&str; 8] = ["amber", "basin", "cedar", "delta", "ember", "fjord", "grove", "heath"];
 
+/// Now and then what a careless reader of CSV stumbles over.
+const MARKS: [&str; 8] = ["", "", "", "", ",", "\n", "\"", "ä€😀"];
+
+fn of(words: &[&'static str; 8], roll: u64) -> &'static str {
+    // Three bits are a place among eight.
+    usize::try_from(roll % 8).map_or("", |place| words[place])
+}
+
 impl Rows {
     /// The rows of a seed.
     #[must_use]
@@ -53,9 +61,8 @@ impl Rows {
     pub fn row(self, id: u64) -> Row {
         let mut dice = Dice::new(self.seed ^ id.wrapping_mul(0xd6e8_feb8_6659_fd93));
         let roll = dice.roll();
-        let word = |shift: u32| WORDS[(roll >> shift) as usize % WORDS.len()];
-        // Now and then what a careless reader of CSV stumbles over.
-        let mark = ["", "", "", "", ",", "\n", "\"", "ä€😀"][(roll >> 24) as usize % 8];
+        let word = |shift: u32| of(&WORDS, roll >> shift);
+        let mark = of(&MARKS, roll >> 24);
         Row {
             id,
             name: format!("{} {}", word(0), id % 1000),

@@ -1,8 +1,6 @@
 //! The quick half of the chaos suite: each scenario with small numbers and a
 //! fresh seed, one after the other because they share the machine.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use chaos::{Dice, SCENARIOS, Size};
 use rstest::rstest;
 

@@ -298,6 +298,12 @@ impl Arena {
         Ok(status.function("mother").context("no function mother")?.failed)
     }
 
+    /// Where the stack says what became of invocations.
+    #[must_use]
+    pub fn supervisor_log(&self) -> PathBuf {
+        self.lake.state.dir.join("supervisor.log")
+    }
+
     /// How often a text stands in the logs of the function.
     ///
     /// # Errors

@@ -35,6 +35,9 @@ pub struct Expected {
     pub quarantined: u64,
     /// Messages that are among the dead letters.
     pub dead_letters: u64,
+    /// Whether invocations may have ended badly: their processes were killed.
+    /// Otherwise none may, least of all by outliving its deadline.
+    pub killed: bool,
 }
 
 /// What ClickHouse itself reads from files whose names fit the pattern.
@@ -144,6 +147,10 @@ pub async fn judge(
     judge_ledger(run, arena, feed, oracle, expected).await?;
     let dead = arena.dead_letters().await?;
     run.check(dead == expected.dead_letters, || format!("{dead} messages are dead letters"));
+    let failed = arena.failed_invocations().await?;
+    run.check(expected.killed || failed == 0, || {
+        format!("{failed} invocations did not end well: see {}", arena.supervisor_log().display())
+    });
     run.figure("rows", oracle.rows);
     Ok(())
 }
@@ -220,7 +227,7 @@ mod tests {
             problems += more;
         }
         // One row more read, and one dead letter less, than there are.
-        let expected = Expected { objects: 2, quarantined: 1, dead_letters: 1 };
+        let expected = Expected { objects: 2, quarantined: 1, dead_letters: 1, killed: false };
         judge(&mut run, &arena, &feed, &oracle, expected).await.unwrap();
         assert_eq!(run.problems(), problems + 4 + 2);
     }

@@ -54,8 +54,6 @@ pub async fn run(run: &mut Run) -> anyhow::Result<()> {
     }
     run.injected("connections cut", arena.clickhouse().count("connections cut"));
     run.injected("connections refused", arena.clickhouse().count("connections refused"));
-    let failed = arena.failed_invocations().await?;
-    run.check(failed == 0, || format!("{failed} invocations did not end within their deadline"));
     let files = arena.keep("none", b"")?.with_file_name("alone-*.csv");
     let oracle = oracle(&arena, &files, "CSVWithNames").await?;
     judge(run, &arena, &feed, &oracle, Expected { objects: landed, ..Expected::default() }).await

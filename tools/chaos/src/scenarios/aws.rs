@@ -10,19 +10,25 @@ use rustix::process::Signal;
 use testkit::{Landed, Setup};
 
 use crate::arena::{Arena, Feed, signal};
+use crate::proxy::Mode;
 use crate::proxy::fault::{Act, Answer, On, Rule};
 use crate::rows::Rows;
-use crate::run::Run;
+use crate::run::{Run, Size};
 use crate::verdict::{Expected, judge, oracle};
 
 /// Rows of a small object; three chunks.
 const ROWS: u64 = 3_000;
+/// Seconds of an invocation.
+const TIMEOUT_SECONDS: u32 = 60;
 /// What a worker logs whose object was taken over.
 const TAKEN_OVER: &str = "another worker has taken the object over";
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
     let arena = Arena::start(run, setup(run)).await?;
     faults(run, &arena).await?;
+    if run.size == Size::Full {
+        black_hole(run, &arena).await?;
+    }
     pauses(run, &arena).await
 }
 
@@ -105,6 +111,25 @@ fn rules(chance: f64) -> Vec<Rule> {
     .collect()
 }
 
+/// AWS does not answer at all for longer than an invocation may take: whatever
+/// hangs, each invocation ends before its deadline.
+async fn black_hole(run: &mut Run, arena: &Arena) -> anyhow::Result<()> {
+    let objects = 60;
+    let feed = Feed::csv("hole", ROWS / 3);
+    arena.feed(&feed).await?;
+    let rows = Rows::new(run.dice.roll());
+    let files = arena.land_many(&feed, rows, 0..objects, ROWS).await?;
+    tokio::time::sleep(run.dice.time(Duration::ZERO..Duration::from_secs(2))).await;
+    arena.aws.set_mode(Mode::BlackHole);
+    tokio::time::sleep(Duration::from_secs(u64::from(TIMEOUT_SECONDS) + 10)).await;
+    arena.aws.set_mode(Mode::Pass);
+    arena.aws.cut();
+    run.injected("black holes instead of AWS", 1);
+    arena.loaded(feed.source, objects).await?;
+    let oracle = oracle(arena, &files, "CSVWithNames").await?;
+    judge(run, arena, &feed, &oracle, Expected { objects, ..Expected::default() }).await
+}
+
 /// A worker is stopped (SIGSTOP) in the middle; when its lease is over, another
 /// goes on; then the first is let go (SIGCONT), and must not commit any more.
 async fn pauses(run: &mut Run, arena: &Arena) -> anyhow::Result<()> {
@@ -180,6 +205,7 @@ fn setup(run: &Run) -> Setup {
         concurrency: 3,
         visibility_timeout_s: run.pick(4, 3),
         max_receive_count: 20,
+        timeout_seconds: TIMEOUT_SECONDS,
         ..run.setup()
     };
     let lease = ("MOTHERLODE_LEASE_SECONDS".to_owned(), "2".to_owned());

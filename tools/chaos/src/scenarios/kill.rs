@@ -53,7 +53,8 @@ pub async fn run(run: &mut Run) -> anyhow::Result<()> {
     arena.lake.drained().await?;
     run.figure("owners", record.fence);
     run.check(record.fence > killed / 2, || format!("only {} owners", record.fence));
-    judge(run, &arena, &feed, &oracle, Expected { objects: 1, ..Expected::default() }).await
+    judge(run, &arena, &feed, &oracle, Expected { objects: 1, killed: true, ..Expected::default() })
+        .await
 }
 
 /// Short times: whoever dies is missed after a second. A message may be received

@@ -34,8 +34,6 @@ pub async fn run(run: &mut Run) -> anyhow::Result<()> {
     // Every further invocation is a claim of its own.
     run.injected("invocations that the deadline ended", record.fence - 1);
     run.figure("invocations", record.fence);
-    let failed = arena.failed_invocations().await?;
-    run.check(failed == 0, || format!("{failed} invocations did not end within their deadline"));
     judge(run, &arena, &feed, &oracle, Expected { objects: 1, ..Expected::default() }).await
 }
 

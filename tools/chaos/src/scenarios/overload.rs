@@ -46,8 +46,6 @@ pub async fn run(run: &mut Run) -> anyhow::Result<()> {
     run.check(after < before * 5 + Duration::from_secs(2), || {
         format!("{objects} objects took {before:?} before, and {after:?} afterwards")
     });
-    let failed = arena.failed_invocations().await?;
-    run.check(failed == 0, || format!("{failed} invocations did not end within their deadline"));
     let files = arena.keep("none", b"")?.with_file_name("overload-*.csv");
     let oracle = oracle(&arena, &files, "CSVWithNames").await?;
     judge(run, &arena, &feed, &oracle, Expected { objects: landed, ..Expected::default() }).await

@@ -27,7 +27,7 @@ enum Trouble {
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
     let objects = run.pick(60, 2);
-    let time = run.pick(Duration::from_secs(15), Duration::from_millis(1_500));
+    let time = run.pick(Duration::from_secs(15), Duration::from_millis(800));
     let arena = Arena::start(run, setup(run)).await?;
     let feed = Feed::csv("alone", ROWS / 3);
     arena.feed(&feed).await?;
@@ -108,8 +108,8 @@ pub async fn flap(proxy: &Proxy, time: Duration, mut dice: Dice) {
 /// Five receives, and a visibility timeout that outlasts the trouble.
 fn setup(run: &Run) -> Setup {
     Setup {
-        visibility_timeout_s: run.pick(15, 3),
-        max_receive_count: 5,
+        visibility_timeout_s: run.pick(15, 2),
+        max_receive_count: run.pick(5, 20),
         timeout_seconds: run.pick(60, 15),
         ..run.setup()
     }

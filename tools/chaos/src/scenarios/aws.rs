@@ -203,7 +203,7 @@ async fn record(arena: &Arena, landed: &Landed) -> anyhow::Result<Option<Record>
 fn setup(run: &Run) -> Setup {
     let setup = Setup {
         concurrency: 3,
-        visibility_timeout_s: run.pick(4, 3),
+        visibility_timeout_s: run.pick(4, 2),
         max_receive_count: 20,
         timeout_seconds: TIMEOUT_SECONDS,
         ..run.setup()

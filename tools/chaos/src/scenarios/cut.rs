@@ -43,7 +43,7 @@ pub async fn run(run: &mut Run) -> anyhow::Result<()> {
 fn setup(run: &Run) -> Setup {
     Setup {
         concurrency: 6,
-        visibility_timeout_s: run.pick(20, 4),
+        visibility_timeout_s: run.pick(20, 2),
         max_receive_count: 20,
         ..run.setup()
     }

@@ -18,9 +18,9 @@ use crate::verdict::{Expected, judge, oracle};
 const PIECE: u64 = 50_000;
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
-    let bytes = run.pick(2 << 30, 40 << 20);
+    let bytes = run.pick(2 << 30, 20 << 20);
     let arena = Arena::start(run, setup(run)).await?;
-    let feed = Feed::csv("large", run.pick(200_000, 20_000));
+    let feed = Feed::csv("large", run.pick(200_000, 10_000));
     arena.feed(&feed).await?;
     let file = arena.keep("large.csv.gz", b"")?;
     run.say("making the file");

@@ -15,8 +15,7 @@ use crate::verdict::{Expected, judge, oracle};
 const ROWS: u64 = 2_000;
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
-    let (objects, pause) =
-        run.pick((60, Duration::from_secs(20)), (4, Duration::from_millis(1_500)));
+    let (objects, pause) = run.pick((60, Duration::from_secs(20)), (3, Duration::from_millis(800)));
     let arena = Arena::start(run, setup(run)).await?;
     let feed = Feed::csv("overload", ROWS / 2);
     arena.feed(&feed).await?;
@@ -95,7 +94,7 @@ fn refusals() -> [Rule; 3] {
 fn setup(run: &Run) -> Setup {
     Setup {
         visibility_timeout_s: run.pick(10, 2),
-        max_receive_count: 5,
+        max_receive_count: run.pick(5, 20),
         timeout_seconds: run.pick(60, 20),
         ..run.setup()
     }

@@ -16,8 +16,8 @@ const ROWS: u64 = 10;
 const REFUSALS: &str = "SELECT sum(value) FROM system.errors WHERE code = 252";
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
-    let objects: u64 = run.pick(10_000, 50);
-    let most = run.pick(300, 12);
+    let objects: u64 = run.pick(10_000, 30);
+    let most = run.pick(300, 8);
     let arena = Arena::start(run, setup(run)).await?;
     let feed = Feed::csv("parts", 1_000);
     arena.feed(&feed).await?;
@@ -86,12 +86,13 @@ async fn sample(
 
 const CONCURRENCY: usize = 4;
 
-/// As a queue is usually set up: five receives, then the dead letters.
+/// As a queue is usually set up: five receives, then the dead letters. The quick
+/// run has no time to wait for a message to come back.
 fn setup(run: &Run) -> Setup {
     Setup {
         concurrency: CONCURRENCY,
-        visibility_timeout_s: run.pick(30, 3),
-        max_receive_count: 5,
+        visibility_timeout_s: run.pick(30, 2),
+        max_receive_count: run.pick(5, 20),
         ..run.setup()
     }
 }

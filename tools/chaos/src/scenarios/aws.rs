@@ -24,16 +24,20 @@ const TIMEOUT_SECONDS: u32 = 60;
 const TAKEN_OVER: &str = "another worker has taken the object over";
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
-    let arena = Arena::start(run, setup(run)).await?;
-    faults(run, &arena).await?;
-    if run.size == Size::Full {
-        black_hole(run, &arena).await?;
+    {
+        let arena = Arena::start(run, setup(run, run.pick(25, 5))).await?;
+        faults(run, &arena).await?;
+        if run.size == Size::Full {
+            black_hole(run, &arena).await?;
+        }
     }
+    // Whoever is paused must be missed soon.
+    let arena = Arena::start(run, setup(run, run.pick(4, 2))).await?;
     pauses(run, &arena).await
 }
 
 async fn faults(run: &mut Run, arena: &Arena) -> anyhow::Result<()> {
-    let objects = run.pick(300, 10);
+    let objects = run.pick(150, 10);
     let feed = Feed::csv("aws", ROWS / 3);
     arena.feed(&feed).await?;
     let rules = rules(run.pick(0.02, 0.05));
@@ -133,7 +137,7 @@ async fn black_hole(run: &mut Run, arena: &Arena) -> anyhow::Result<()> {
 /// A worker is stopped (SIGSTOP) in the middle; when its lease is over, another
 /// goes on; then the first is let go (SIGCONT), and must not commit any more.
 async fn pauses(run: &mut Run, arena: &Arena) -> anyhow::Result<()> {
-    let (times, count) = run.pick((20, 200_000), (1, 20_000));
+    let (times, count) = run.pick((10, 100_000), (1, 20_000));
     let rows = Rows::new(run.dice.roll());
     let feed = Feed::csv("paused", 500);
     arena.feed(&feed).await?;
@@ -200,10 +204,10 @@ async fn record(arena: &Arena, landed: &Landed) -> anyhow::Result<Option<Record>
 }
 
 /// Short leases; tries enough for all the throttling.
-fn setup(run: &Run) -> Setup {
+fn setup(run: &Run, visibility_timeout_s: u32) -> Setup {
     let setup = Setup {
         concurrency: 3,
-        visibility_timeout_s: run.pick(4, 2),
+        visibility_timeout_s,
         max_receive_count: 20,
         timeout_seconds: TIMEOUT_SECONDS,
         ..run.setup()

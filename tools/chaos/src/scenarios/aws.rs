@@ -106,7 +106,7 @@ fn rules(chance: f64) -> Vec<Rule> {
     // DynamoDB is asked many times for each object, the others seldom.
     .map(|(name, on, act)| {
         let times = match on {
-            On::Sqs => 8.0,
+            On::Sqs => 25.0,
             On::S3Get => 4.0,
             _ => 1.0,
         };

@@ -37,8 +37,13 @@ fn is_sqs(records: &Value) -> bool {
 }
 
 async fn handle_batch(context: &Context, batch: &SqsEvent, deadline: Deadline) -> BatchResponse {
+    let time = Time::new(deadline, context.reserve);
     let done = futures::stream::iter(&batch.records)
-        .map(|message| async move { (message, handle_message(context, message, deadline).await) })
+        .map(|message| async move {
+            let handled =
+                tokio::time::timeout_at(time.answer, handle_message(context, message, time));
+            (message, handled.await.unwrap_or(Verdict::Later))
+        })
         .buffered(CONCURRENT)
         .collect::<Vec<_>>()
         .await;
@@ -55,6 +60,33 @@ async fn handle_batch(context: &Context, batch: &SqsEvent, deadline: Deadline) -
     response
 }
 
+/// The time of one invocation.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    deadline: Deadline,
+    /// What it was at the beginning.
+    whole: Duration,
+    /// When a load that has not come back by itself is dropped, as if the function
+    /// had been killed: a service that never answers must not cost the other
+    /// messages their answer.
+    stop: tokio::time::Instant,
+    /// When the answer must be given, whatever the queue says.
+    answer: tokio::time::Instant,
+}
+
+impl Time {
+    fn new(deadline: Deadline, reserve: Duration) -> Self {
+        let whole = deadline.left();
+        let after = |share| tokio::time::Instant::now() + whole + reserve.mul_f32(share);
+        Self { deadline, whole, stop: after(0.4), answer: after(0.8) }
+    }
+
+    /// Whether those that came before have used up most of it.
+    fn is_late(self) -> bool {
+        self.deadline.left() < self.whole / 2
+    }
+}
+
 /// What becomes of a message; of several objects, the worst counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
@@ -66,7 +98,7 @@ enum Verdict {
     Later,
 }
 
-async fn handle_message(context: &Context, message: &SqsMessage, deadline: Deadline) -> Verdict {
+async fn handle_message(context: &Context, message: &SqsMessage, time: Time) -> Verdict {
     let named = match objects_of(&message.body) {
         Ok(named) => named,
         Err(error) => {
@@ -87,7 +119,7 @@ async fn handle_message(context: &Context, message: &SqsMessage, deadline: Deadl
     };
     let mut verdict = Verdict::Delete;
     for object in named {
-        verdict = verdict.max(load(context, &object, try_of, deadline).await);
+        verdict = verdict.max(load(context, &object, try_of, time).await);
     }
     verdict
 }
@@ -99,9 +131,25 @@ struct TryOf {
     is_last: bool,
 }
 
-async fn load(context: &Context, object: &Named, try_of: TryOf, deadline: Deadline) -> Verdict {
-    let again = match ingest(context, object, try_of, deadline).await {
+async fn load(context: &Context, object: &Named, try_of: TryOf, time: Time) -> Verdict {
+    let is_late = time.is_late();
+    // An object that is not begun, or had not the time for one chunk because of
+    // those before it, has had no try: a new message gives it a whole invocation.
+    if time.deadline.left().is_zero() {
+        return continued(context, object, Duration::ZERO).await;
+    }
+    let loaded = ingest(context, object, try_of, time.deadline);
+    let Ok(loaded) = tokio::time::timeout_at(time.stop, loaded).await else {
+        tracing::error!(bucket = object.bucket, key = object.key, "given up at the deadline");
+        return if is_late {
+            continued(context, object, Duration::ZERO).await
+        } else {
+            Verdict::Later
+        };
+    };
+    let again = match loaded {
         Ok(Outcome::Loaded(_) | Outcome::AlreadyLoaded(_)) => return Verdict::Delete,
+        Err(IngestError::NoProgress { .. }) if is_late => Duration::ZERO,
         Err(error) if error.disposition() == Disposition::Quarantine => return Verdict::Hopeless,
         Err(_) => return Verdict::Later,
         Ok(Outcome::Paused(_)) => Duration::ZERO,
@@ -112,7 +160,12 @@ async fn load(context: &Context, object: &Named, try_of: TryOf, deadline: Deadli
             Duration::from_millis(u64::try_from(left).unwrap_or(0)) + Duration::from_secs(1)
         }
     };
-    match go_on(context, object, again).await {
+    continued(context, object, again).await
+}
+
+/// The verdict on a message in whose place another one goes on.
+async fn continued(context: &Context, object: &Named, after: Duration) -> Verdict {
+    match go_on(context, object, after).await {
         Ok(()) => Verdict::Delete,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "continuation not sent");

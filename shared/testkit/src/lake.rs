@@ -15,7 +15,7 @@ use model::ObjectId;
 use runtime::Environment;
 use serde_json::Value;
 
-/// Longest that a test waits for anything.
+/// Longest that a test waits for anything, unless it says otherwise.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The clients of a stack, for one test.
@@ -32,6 +32,8 @@ pub struct Lake {
     pub control: Control,
     /// What the stack consists of.
     pub state: StackState,
+    /// Longest that anything is waited for.
+    pub patience: Duration,
 }
 
 /// An object that was put.
@@ -58,6 +60,7 @@ impl Lake {
             dynamodb: runtime::aws::dynamodb(&config),
             control: Control::new(state),
             state: state.clone(),
+            patience: PATIENCE,
         })
     }
 
@@ -247,8 +250,8 @@ impl Lake {
             if let Some(answer) = ask().await? {
                 return Ok(answer);
             }
-            if start.elapsed() > PATIENCE {
-                bail!("waited {PATIENCE:?} in vain for {what}");
+            if start.elapsed() > self.patience {
+                bail!("waited {:?} in vain for {what}", self.patience);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

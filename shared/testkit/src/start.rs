@@ -19,6 +19,8 @@ pub struct Setup {
     pub timeout_seconds: u32,
     /// Seconds until a message that failed is seen again.
     pub visibility_timeout_s: u32,
+    /// After so many receives a message goes to the dead letters.
+    pub max_receive_count: u32,
     /// Instances of the function.
     pub concurrency: usize,
     /// Variables of the function beside the stack's own.
@@ -35,6 +37,7 @@ impl Setup {
             clusters: &["ingestion"],
             timeout_seconds: 60,
             visibility_timeout_s: 5,
+            max_receive_count: 3,
             concurrency: 2,
             env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         }
@@ -66,7 +69,7 @@ pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
     mother.env.clone_from(&setup.env);
     mother.queue = Some(QueueOptions {
         visibility_timeout_s: setup.visibility_timeout_s,
-        max_receive_count: 3,
+        max_receive_count: setup.max_receive_count,
         ..QueueOptions::default()
     });
     let cluster =

@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("the local stack", &["devstack", "demo-data"]),
     ("the command line", &["motherlode"]),
     ("the test kit", &["testkit"]),
-    ("the measurements and fuzz checks", &["bench", "fuzz-checks"]),
+    ("the measurements, the chaos suite and fuzz checks", &["bench", "chaos", "fuzz-checks"]),
 ];
 
 /// Packages of which one version only may be in the tree.

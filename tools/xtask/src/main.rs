@@ -5,6 +5,7 @@
 //! missing.
 
 mod bench;
+mod chaos;
 mod check;
 mod command;
 mod demo;
@@ -24,6 +25,8 @@ usage: cargo xtask <command>
   test [FILTER…]               set everything up and run all tests against real servers
   bench [--json FILE] [--only CASE] [--rows N] [--runs N]
                                CPU and memory of loading, beside ClickHouse by itself and Python
+  chaos [SCENARIO…] [--seed N] [--quick] [--list] [--json FILE]
+                               kills, cuts, redelivery, dead clusters: every row is there once
   fuzz [TARGET…] [--seconds N] the fuzz targets, one after the other (tools/fuzz/README.md)
   check                        formatting, lints, the layers of the workspace, one version of what must be one
 ";
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(&rest),
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
+        "chaos" => chaos::run(&rest),
         "fuzz" => fuzz::run(&rest),
         "check" => check::run(&rest),
         _ => {

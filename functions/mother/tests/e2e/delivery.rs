@@ -91,3 +91,46 @@ async fn a_file_goes_on_in_a_new_invocation_at_the_deadline() {
     let dead = status.queues.iter().find(|queue| queue.dead_letters).map(|queue| queue.visible);
     assert_eq!(dead, Some(0), "a long object wears out no tries");
 }
+
+/// A batch of which the first two messages use up the invocation: the others are
+/// not begun, lose no try, and the batch is answered before the deadline.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_whose_turn_does_not_come_are_given_another_invocation() {
+    let setup = Setup { timeout_seconds: 4, concurrency: 1, ..Setup::new("mother-late") };
+    let stack = tokio::task::spawn_blocking(move || testkit::start(&setup)).await.unwrap().unwrap();
+    let lake = connect(stack.state()).await;
+    // No notification names these: the invocation below is the first to hear of them.
+    let yaml =
+        document("dlv-late", "{ csv: {} }", "").replace("prefix: dlv-late/", "prefix: never/");
+    lake.register(&yaml).await.unwrap();
+    let mut landed = Vec::new();
+    for number in 0..10 {
+        let key = format!("unmatched/{number}.csv");
+        landed.push(lake.land("dlv-late", &key, files::csv(10)).await.unwrap());
+    }
+    lake.query("ingestion", "CREATE DATABASE e2e").await.unwrap();
+    let records: Vec<_> = landed
+        .iter()
+        .enumerate()
+        .map(|(number, landed)| {
+            let body = json!({"bucket": "landing", "key": landed.id.key, "source": "dlv-late"});
+            json!({
+                "messageId": number.to_string(), "receiptHandle": "none", "body": body.to_string(),
+                "attributes": {"ApproximateReceiveCount": "1"}, "eventSource": "aws:sqs",
+            })
+        })
+        .collect();
+    lake.control.pause_cluster("ingestion").await.unwrap();
+    let answer =
+        lake.control.invoke("mother", json!({"Records": records}).to_string()).await.unwrap();
+    lake.control.resume_cluster("ingestion").await.unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&answer.unwrap()).unwrap();
+    assert_eq!(
+        answer,
+        json!({"batchItemFailures": [{"itemIdentifier": "0"}, {"itemIdentifier": "1"}]})
+    );
+    for landed in &landed[2..] {
+        lake.done(landed).await.unwrap();
+    }
+    assert_eq!(lake.scalar("SELECT count() FROM e2e.dlv_late").await.unwrap(), "80");
+}

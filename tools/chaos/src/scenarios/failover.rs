@@ -1,0 +1,261 @@
+//! 4 and 5: the first of two clusters dies, or is sick in one of many ways.
+//! Writes go on at the second; once the first is well, `motherlode reconcile`
+//! pays what it is owed, and each cluster holds every row once.
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use runtime::Environment;
+use testkit::Setup;
+
+use super::alone::flap;
+use crate::arena::{Arena, DATABASE, Feed};
+use crate::dice::Dice;
+use crate::proxy::{Line, Mode};
+use crate::rows::Rows;
+use crate::run::Run;
+use crate::verdict::{Expected, Fingerprint, judge, oracle, union};
+
+/// The clusters in their order.
+const CLUSTERS: &[&str] = &["first", "second"];
+/// Rows of an object; several chunks.
+const ROWS: u64 = 5_000;
+/// From the moment the first cluster dies to the first row on the second.
+const PROMISED: Duration = Duration::from_secs(5);
+
+/// 4: the first cluster is killed at a random moment under load.
+pub async fn killed(run: &mut Run) -> anyhow::Result<()> {
+    let objects = run.pick(600, 40);
+    let times = run.pick(5, 1);
+    let arena = Arena::start(run, setup(run)).await?;
+    let feed = Feed { clusters: CLUSTERS, ..Feed::csv("failover", ROWS / 5) };
+    arena.feed(&feed).await?;
+    let rows = Rows::new(run.dice.roll());
+    for time in 0..times {
+        let range = time * objects..(time + 1) * objects;
+        let wait = run.dice.time(Duration::from_millis(300)..Duration::from_millis(1_500));
+        let landing = arena.land_many(&feed, rows, range.clone(), ROWS);
+        let dying = async {
+            let start = format!("SELECT count() FROM {DATABASE}.failover");
+            let before: u64 = count(&arena, "first", &start).await?;
+            arena
+                .lake
+                .until("the first rows", || async {
+                    Ok((count(&arena, "first", &start).await? > before).then_some(()))
+                })
+                .await?;
+            tokio::time::sleep(wait).await;
+            let before = count(&arena, "second", &start).await?;
+            arena.lake.control.kill_cluster("first").await?;
+            let killed = Instant::now();
+            arena
+                .lake
+                .until("a row on the second cluster", || async {
+                    Ok((count(&arena, "second", &start).await? > before).then_some(()))
+                })
+                .await?;
+            anyhow::Ok(killed.elapsed())
+        };
+        let (files, took) = futures::try_join!(landing, dying)?;
+        run.injected("clusters killed", 1);
+        run.figure("ms to the first row on the second", u64::try_from(took.as_millis())?);
+        run.check(took < PROMISED, || format!("writes went on after {took:?}"));
+        arena.loaded(feed.source, range.end).await?;
+        arena.lake.control.start_cluster("first").await?;
+        let oracle = oracle_of(&arena, &files).await?;
+        judge_union(run, &arena, &feed, &oracle).await?;
+        reconcile(&arena).await?;
+        let expected = Expected { objects: range.end, ..Expected::default() };
+        judge(run, &arena, &feed, &oracle, expected).await?;
+    }
+    Ok(())
+}
+
+/// 5: the first cluster is there, and sick.
+pub async fn sick(run: &mut Run) -> anyhow::Result<()> {
+    let objects = run.pick(60, 6);
+    let arena = Arena::start(run, setup(run)).await?;
+    let feed = Feed { clusters: CLUSTERS, ..Feed::csv("sick", ROWS / 5) };
+    arena.feed(&feed).await?;
+    let rows = Rows::new(run.dice.roll());
+    let mut landed = 0;
+    for sickness in SICKNESSES {
+        run.say(sickness.name());
+        // Well at first: the function knows the cluster when it falls sick.
+        arena.land_many(&feed, rows, landed..landed + objects, ROWS).await?;
+        let over = AtomicBool::new(false);
+        let falling = sickness.befall(&arena, run.dice.fork().below(1 << 32), &over);
+        let loading = async {
+            arena.land_many(&feed, rows, landed + objects..landed + 2 * objects, ROWS).await?;
+            arena.loaded(feed.source, landed + 2 * objects).await?;
+            over.store(true, Ordering::Relaxed);
+            anyhow::Ok(())
+        };
+        futures::try_join!(falling, loading)?;
+        landed += 2 * objects;
+        run.injected(sickness.name(), 1);
+        sickness.heal(&arena).await?;
+        let files = arena.keep("none", b"")?.with_file_name("sick-*.csv");
+        let oracle = oracle_of(&arena, &files).await?;
+        judge_union(run, &arena, &feed, &oracle).await?;
+        reconcile(&arena).await?;
+        let expected = Expected { objects: landed, ..Expected::default() };
+        judge(run, &arena, &feed, &oracle, expected).await?;
+    }
+    Ok(())
+}
+
+/// What may befall a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sickness {
+    BlackHole,
+    Slow,
+    Flaps,
+    Password,
+    TableMissing,
+    OtherType,
+}
+
+const SICKNESSES: [Sickness; 6] = [
+    Sickness::BlackHole,
+    Sickness::Slow,
+    Sickness::Flaps,
+    Sickness::Password,
+    Sickness::TableMissing,
+    Sickness::OtherType,
+];
+
+impl Sickness {
+    fn name(self) -> &'static str {
+        match self {
+            Self::BlackHole => "black holes",
+            Self::Slow => "slow clusters",
+            Self::Flaps => "flapping clusters",
+            Self::Password => "passwords refused",
+            Self::TableMissing => "tables missing",
+            Self::OtherType => "columns of another type",
+        }
+    }
+
+    /// Makes the first cluster sick; returns once it is over, or at once.
+    async fn befall(self, arena: &Arena, seed: u64, over: &AtomicBool) -> anyhow::Result<()> {
+        let proxy = arena.clickhouse();
+        match self {
+            Self::BlackHole => proxy.set_mode(Mode::BlackHole),
+            Self::Slow => proxy
+                .set_line(Line { delay: Duration::from_secs(2), bytes_per_second: Some(2_000) }),
+            Self::Flaps => {
+                let mut dice = Dice::new(seed);
+                while !over.load(Ordering::Relaxed) {
+                    flap(proxy, Duration::from_secs(1), dice.fork()).await;
+                }
+            }
+            Self::Password => {
+                password(arena, "wrong").await?;
+                // Whoever is connected has shown the right one.
+                proxy.cut();
+            }
+            Self::TableMissing => {
+                run_on_first(arena, &format!("RENAME TABLE {DATABASE}.sick TO {DATABASE}.away"))
+                    .await?;
+            }
+            Self::OtherType => {
+                // A column with values cannot become an array: another table
+                // takes the place of the right one.
+                for sql in [
+                    format!("RENAME TABLE {DATABASE}.sick TO {DATABASE}.away"),
+                    format!(
+                        "CREATE TABLE {DATABASE}.sick (id UInt64, name String, amount Array(String), at String, note String) \
+                         ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 10000"
+                    ),
+                ] {
+                    run_on_first(arena, &sql).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn heal(self, arena: &Arena) -> anyhow::Result<()> {
+        let proxy = arena.clickhouse();
+        proxy.set_mode(Mode::Pass);
+        proxy.set_line(Line::default());
+        let back = format!("RENAME TABLE {DATABASE}.away TO {DATABASE}.sick");
+        match self {
+            Self::Password => {
+                let right = arena.lake.state.cluster("first").context("no cluster")?;
+                password(arena, &right.password).await
+            }
+            // The document says `create: auto`: the function may have made one.
+            Self::TableMissing | Self::OtherType => {
+                run_on_first(arena, &format!("DROP TABLE IF EXISTS {DATABASE}.sick SYNC")).await?;
+                run_on_first(arena, &back).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn password(arena: &Arena, password: &str) -> anyhow::Result<()> {
+    let environment = Environment::of(arena.lake.state.environment());
+    let secrets = runtime::aws::secrets(&runtime::aws::configuration_for(&environment).await);
+    let cluster = arena.lake.state.cluster("first").context("no cluster")?;
+    let text = serde_json::json!({"username": cluster.user, "password": password}).to_string();
+    secrets.put_secret_value().secret_id(&cluster.secret).secret_string(text).send().await?;
+    Ok(())
+}
+
+async fn run_on_first(arena: &Arena, sql: &str) -> anyhow::Result<()> {
+    arena.lake.query("first", sql).await.map(drop)
+}
+
+async fn count(arena: &Arena, cluster: &str, sql: &str) -> anyhow::Result<u64> {
+    let rows = arena.lake.query(cluster, sql).await?;
+    let row = rows.first().and_then(|row| row.as_object()).context("a count has a row")?;
+    row.values().next().and_then(serde_json::Value::as_u64).context("a count is a number")
+}
+
+async fn oracle_of(arena: &Arena, files: &std::path::Path) -> anyhow::Result<Fingerprint> {
+    oracle(arena, files, "CSVWithNames").await
+}
+
+/// Before reconciliation: no cluster holds a row twice, and together they hold
+/// every row.
+async fn judge_union(
+    run: &mut Run,
+    arena: &Arena,
+    feed: &Feed,
+    oracle: &Fingerprint,
+) -> anyhow::Result<()> {
+    let found = union(run, arena, feed).await?;
+    run.check(found == *oracle, || format!("the union: {found:?}; the oracle: {oracle:?}"));
+    Ok(())
+}
+
+/// Runs `motherlode reconcile`, which must end well and leave nothing owed.
+async fn reconcile(arena: &Arena) -> anyhow::Result<()> {
+    let mut command = tokio::process::Command::new(testkit::programs()?.join("motherlode"));
+    let root = arena.lake.state.dir.ancestors().nth(2).context("a stack lies under a root")?;
+    command.arg("--root").arg(root).args(["--stack", &arena.lake.state.name, "reconcile"]);
+    let done = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
+    anyhow::ensure!(
+        done.status.success(),
+        "`motherlode reconcile` ended with {}: {}",
+        done.status,
+        String::from_utf8_lossy(&done.stderr)
+    );
+    Ok(())
+}
+
+/// Two clusters; patience for what is tried again.
+fn setup(run: &Run) -> Setup {
+    Setup {
+        clusters: CLUSTERS,
+        concurrency: 3,
+        visibility_timeout_s: 5,
+        max_receive_count: 10,
+        ..run.setup()
+    }
+}

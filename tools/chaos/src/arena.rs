@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -64,7 +65,9 @@ impl Feed {
         self.source.replace('-', "_")
     }
 
-    fn document(&self) -> String {
+    /// Its source document.
+    #[must_use]
+    pub fn document(&self) -> String {
         let columns: String = COLUMNS
             .iter()
             .map(|(name, kind)| {
@@ -164,6 +167,25 @@ impl Arena {
         }
         self.lake.register(&yaml).await?;
         Ok(())
+    }
+
+    /// Runs the operator's command line on the stack and gives what it prints.
+    ///
+    /// # Errors
+    /// When it does not end well, with what it says.
+    pub async fn motherlode(&self, arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
+        let mut command = tokio::process::Command::new(testkit::programs()?.join("motherlode"));
+        let root = self.lake.state.dir.ancestors().nth(2).context("a stack lies under a root")?;
+        command.arg("--root").arg(root).args(["--stack", &self.lake.state.name]).args(arguments);
+        let done = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
+        anyhow::ensure!(
+            done.status.success(),
+            "`motherlode {}` ended with {}: {}",
+            arguments.join(" "),
+            done.status,
+            String::from_utf8_lossy(&done.stderr)
+        );
+        Ok(done.stdout)
     }
 
     /// Keeps a file for the oracle and gives its path; the folder may be read

@@ -51,11 +51,6 @@ async fn chaos(options: &Options) -> anyhow::Result<bool> {
     let size = if options.quick { Size::Quick } else { Size::Full };
     let mut outcomes = Vec::new();
     for scenario in wanted {
-        if let (Some(why), true) = (scenario.not_yet, options.scenarios.is_empty()) {
-            say(&format!("{} {}: not run: {why}", scenario.number, scenario.name));
-            outcomes.push(chaos::left_out(scenario, size, why));
-            continue;
-        }
         let seed = options.seed.unwrap_or_else(Dice::fresh_seed);
         say(&format!("{} {}: seed {seed}", scenario.number, scenario.name));
         let outcome = chaos::run(scenario, size, seed).await;
@@ -103,14 +98,7 @@ fn wanted(names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
 }
 
 fn line(scenario: &Scenario) -> String {
-    let not_yet = scenario.not_yet.map(|reason| format!(" [not yet: {reason}]"));
-    format!(
-        "{:>2} {:<14} {}{}\n",
-        scenario.number,
-        scenario.name,
-        scenario.about,
-        not_yet.unwrap_or_default()
-    )
+    format!("{:>2} {:<14} {}\n", scenario.number, scenario.name, scenario.about)
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

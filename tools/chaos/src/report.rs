@@ -25,9 +25,6 @@ pub struct Outcome {
     pub figures: BTreeMap<String, Value>,
     /// What was wrong; empty when it has passed.
     pub problems: Vec<String>,
-    /// Why it was not run, if so. It has then not passed either.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_run: Option<String>,
     /// How long it took.
     pub seconds: f64,
 }
@@ -47,31 +44,26 @@ impl Outcome {
             injected: BTreeMap::new(),
             figures: BTreeMap::new(),
             problems: Vec::new(),
-            not_run: None,
             seconds: 0.0,
         }
     }
 
-    /// Whether it was run and nothing was wrong.
+    /// Whether nothing was wrong.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.problems.is_empty() && self.not_run.is_none()
+        self.problems.is_empty()
     }
 
-    /// `passed`, `FAILED` or `not run`.
+    /// `passed` or `FAILED`.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
-        match (&self.not_run, self.problems.is_empty()) {
-            (Some(_), _) => "not run",
-            (None, true) => "passed",
-            (None, false) => "FAILED",
-        }
+        if self.passed() { "passed" } else { "FAILED" }
     }
 
     fn details(&self) -> String {
         let injected = self.injected.iter().map(|(what, times)| format!("{times} {what}"));
         let figures = self.figures.iter().map(|(what, value)| format!("{what} {}", plain(value)));
-        injected.chain(figures).chain(self.not_run.clone()).collect::<Vec<_>>().join(", ")
+        injected.chain(figures).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 use testkit::{Landed, Setup};
 
-use crate::arena::{Arena, Feed};
+use crate::arena::{Arena, DATABASE, Feed};
 use crate::rows::{self, Row, Rows};
 use crate::run::Run;
 use crate::verdict::{Expected, judge, oracle};
@@ -37,12 +37,44 @@ pub async fn run(run: &mut Run) -> anyhow::Result<()> {
         let expected = Expected { objects: 1, quarantined: 1, ..Expected::default() };
         judge(run, &arena, &feed, &oracle, expected).await?;
         judge_quarantine(run, &arena, &landed, &rows.row(bad).bad(), bad).await?;
-        // Here `motherlode quarantine replay` comes, once there is such a
-        // command: the document mended, the row lands, a second replay changes
-        // nothing. Until then this half of the scenario is not shown.
         run.say(&format!("{format}: the bad row is row {bad}"));
+        replay(run, &arena, &feed, bad, count).await?;
     }
-    run.figure("replay of the quarantined row", "not shown: there is no command yet");
+    Ok(())
+}
+
+/// The document is mended and the quarantine replayed: the row lands, once; a
+/// second replay changes nothing.
+async fn replay(
+    run: &mut Run,
+    arena: &Arena,
+    feed: &Feed,
+    bad: u64,
+    count: u64,
+) -> anyhow::Result<()> {
+    let column = "name: amount, type: \"Decimal(18, 2)\", required: true";
+    let mended = "name: amount, type: \"Decimal(18, 2)\", on_error: default, default: 12";
+    let document = feed.document();
+    anyhow::ensure!(document.contains(column), "the document has another column: {document}");
+    arena.lake.register(&document.replace(column, mended)).await?;
+    for (time, written) in [("first", 1), ("second", 0)] {
+        let arguments = ["quarantine", "replay", "--source", feed.source, "--json"];
+        let done: Value = serde_json::from_slice(&arena.motherlode(&arguments).await?)?;
+        let found = done[0]["written"].as_u64();
+        run.check(found == Some(written), || {
+            format!("{}: the {time} replay says {done}", feed.source)
+        });
+        for table in [feed.table(), format!("{}_seen", feed.table())] {
+            let sql = format!(
+                "SELECT concat(toString(count()), ' ', toString(uniqExact(_row)), ' ', \
+                 toString(countIf(_row = {bad} AND amount = 12))) FROM {DATABASE}.{table}"
+            );
+            let shape = arena.lake.scalar(&sql).await?;
+            run.check(shape == format!("{count} {count} 1"), || {
+                format!("{table} after the {time} replay: {shape}")
+            });
+        }
+    }
     Ok(())
 }
 

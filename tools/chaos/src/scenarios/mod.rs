@@ -25,13 +25,7 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it does.
     pub about: &'static str,
-    /// What the product still lacks for it, if anything. Such a scenario runs
-    /// only when it is named.
-    pub not_yet: Option<&'static str>,
 }
-
-const NO_FAILOVER: Option<&str> =
-    Some("the function writes to one cluster only, and there is no `motherlode reconcile` yet");
 
 /// All of them.
 pub const SCENARIOS: &[Scenario] = &[
@@ -39,77 +33,58 @@ pub const SCENARIOS: &[Scenario] = &[
         number: 1,
         name: "kill",
         about: "kill -9 at 200 random moments while a file of a million rows loads",
-        not_yet: None,
     },
     Scenario {
         number: 2,
         name: "cut",
         about: "the connection is cut after the commit and before the answer, 1,000 times",
-        not_yet: None,
     },
     Scenario {
         number: 3,
         name: "redelivery",
         about: "each event ten times at once, and again a year later; keys overwritten",
-        not_yet: None,
     },
     Scenario {
         number: 4,
         name: "failover",
         about: "the first cluster is killed under load, stays away, comes back",
-        not_yet: NO_FAILOVER,
     },
     Scenario {
         number: 5,
         name: "sick",
         about: "the first cluster is a black hole, slow, flaps, refuses its password, has other tables",
-        not_yet: NO_FAILOVER,
     },
     Scenario {
         number: 6,
         name: "bad-row",
         about: "one bad row in a million, in CSV, JSON, Parquet and Arrow",
-        not_yet: None,
     },
     Scenario {
         number: 7,
         name: "parts",
         about: "10,000 small objects into a table that takes 300 parts",
-        not_yet: None,
     },
     Scenario {
         number: 8,
         name: "overload",
         about: "the server answers 252, 241 and 202 for a while",
-        not_yet: None,
     },
     Scenario {
         number: 9,
         name: "aws",
         about: "DynamoDB, SQS and S3 throttle and fail; workers paused beyond their lease",
-        not_yet: None,
     },
     Scenario {
         number: 10,
         name: "large",
         about: "2 GB decoded through several invocations of less than a minute",
-        not_yet: None,
     },
     Scenario {
         number: 11,
         name: "alone",
         about: "the only cluster is a black hole, on a bad line, flaps, is killed, is stopped",
-        not_yet: None,
     },
 ];
-
-/// The outcome of a scenario that is left out, and why.
-#[must_use]
-pub fn left_out(scenario: &Scenario, size: Size, why: &str) -> Outcome {
-    let mut outcome = Outcome::new(scenario.number, scenario.name, size, 0);
-    outcome.not_run = Some(why.to_owned());
-    outcome
-}
 
 /// Runs a scenario to its verdict. Whatever keeps it from one is a problem of
 /// the outcome.

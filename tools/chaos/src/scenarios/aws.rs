@@ -110,7 +110,7 @@ fn rules(chance: f64) -> Vec<Rule> {
             On::S3Get => 4.0,
             _ => 1.0,
         };
-        Rule::always(name, on, act).with_chance(chance * times)
+        Rule::always(name, on, act).with_chance(f64::min(chance * times, 0.4))
     })
     .collect()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use ingest::{IngestError, Notice, Outcome};
 use lambda_runtime::LambdaEvent;
-use model::{Disposed as _, Disposition};
+use model::{Disposed as _, Disposition, ObjectId};
 use runtime::{BatchResponse, Deadline, SqsEvent, SqsMessage};
 use serde_json::{Value, json};
 
@@ -147,20 +147,23 @@ async fn load(context: &Context, object: &Named, try_of: TryOf, time: Time) -> V
             Verdict::Later
         };
     };
-    let again = match loaded {
+    // The continuation is about the version that was begun.
+    let of = |id: &ObjectId| Named { etag: Some(id.etag.clone()), ..object.clone() };
+    let (object, again) = match loaded {
         Ok(Outcome::Loaded(_) | Outcome::AlreadyLoaded(_)) => return Verdict::Delete,
-        Err(IngestError::NoProgress { .. }) if is_late => Duration::ZERO,
+        Err(IngestError::NoProgress { .. }) if is_late => (object.clone(), Duration::ZERO),
         Err(error) if error.disposition() == Disposition::Quarantine => return Verdict::Hopeless,
         Err(_) => return Verdict::Later,
-        Ok(Outcome::Paused(_)) => Duration::ZERO,
-        Ok(Outcome::Deferred { after, .. }) => after,
+        Ok(Outcome::Paused(report)) => (of(&report.id), Duration::ZERO),
+        Ok(Outcome::Deferred { object, after, .. }) => (of(&object), after),
         // Whoever has it may die: somebody looks again when the lease is over.
         Ok(Outcome::Busy { lease_until_ms }) => {
             let left = lease_until_ms.saturating_sub(context.ingest.clock.now_ms());
-            Duration::from_millis(u64::try_from(left).unwrap_or(0)) + Duration::from_secs(1)
+            let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+            (object.clone(), left + Duration::from_secs(1))
         }
     };
-    continued(context, object, again).await
+    continued(context, &object, again).await
 }
 
 /// The verdict on a message in whose place another one goes on.
@@ -189,6 +192,7 @@ async fn handle_direct(
                 json!({"state": "already_loaded", "record": record})
             }
             Ok(Outcome::Paused(report)) => {
+                let object = Named { etag: Some(report.id.etag.clone()), ..object };
                 go_on(context, &object, Duration::ZERO).await?;
                 json!({"state": "paused", "report": report})
             }
@@ -213,6 +217,7 @@ async fn ingest(
         bucket: object.bucket.clone(),
         key: object.key.clone(),
         source: object.source.clone(),
+        etag: object.etag.clone(),
         retry_failed: try_of.is_first,
         is_last: try_of.is_last,
     };
@@ -235,7 +240,7 @@ async fn ingest(
                 "object"
             );
         }
-        Ok(Outcome::Deferred { after, error }) => {
+        Ok(Outcome::Deferred { after, error, .. }) => {
             let source = context.ingest.source_of(&notice).await;
             let source = source.as_deref().unwrap_or("unknown");
             tracing::warn!(

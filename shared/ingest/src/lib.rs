@@ -1,6 +1,7 @@
 //! The one crate that joins the stages: fetch, decode, transform, write,
 //! commit. [`Ingest::load`] in `object.rs` shows the whole flow on one screen.
 
+mod accounting;
 mod chunk;
 mod destination;
 mod drift;
@@ -18,6 +19,7 @@ mod report;
 mod survey;
 mod wiring;
 
+pub use accounting::{Accounts, Hour, Leak};
 pub use drift::Told;
 pub use error::IngestError;
 pub use failback::{Scope, Summary, Watch};

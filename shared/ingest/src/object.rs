@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catalog::{Catalog, CatalogError, Registered, Snapshot};
-use ledger::{ChunkDone, Claim, ClaimOutcome, ClaimRequest, Ledger, Pending, StepMillis, Totals};
+use ledger::{
+    ChunkDone, Claim, ClaimOutcome, ClaimRequest, Ledger, Pending, State, StepMillis, Totals,
+};
 use model::document::SourceDocument;
-use model::{Captures, ChunkPlan, Clock, Disposed, Disposition, Pattern, Token};
+use model::{Captures, ChunkPlan, Clock, Disposed, Disposition, ObjectId, Pattern, Token};
 use objects::{ObjectInfo, ObjectReader};
 use runtime::Deadline;
 use warehouse::{ExtraColumn, Warehouse};
@@ -28,6 +30,9 @@ pub struct Notice {
     pub key: String,
     /// The source, when the caller names it; found by `match` otherwise.
     pub source: Option<String>,
+    /// The version that it is about, when it says so: should the key hold
+    /// another by now, what was begun of this one is closed.
+    pub etag: Option<String>,
     /// Whether an object that failed before is tried again: so for a first
     /// delivery, not for the redeliveries on the way to the dead letters.
     pub retry_failed: bool,
@@ -48,6 +53,8 @@ pub enum Outcome {
     /// What it needs is away or overloaded: progress is kept, and it is to be
     /// looked at again.
     Deferred {
+        /// The object.
+        object: ObjectId,
         /// After this time.
         after: Duration,
         /// What stood in the way.
@@ -147,6 +154,12 @@ impl Ingest {
     pub async fn load(&self, notice: &Notice, deadline: Deadline) -> Result<Outcome, IngestError> {
         let (source, captures) = self.find_source(notice).await?;
         let object = self.find_object(notice).await?;
+        if let Some(etag) = notice.etag.as_ref().filter(|etag| **etag != object.id.etag) {
+            let before = ObjectId { etag: etag.clone(), ..object.id.clone() };
+            if let Some(lease_until_ms) = self.retire(&source, before).await? {
+                return Ok(Outcome::Busy { lease_until_ms });
+            }
+        }
         let mut claim = match self.claim(&source, &object, notice).await? {
             ClaimOutcome::Claimed(claim) => claim,
             ClaimOutcome::Done(record) => return Ok(Outcome::AlreadyLoaded(Box::new(record))),
@@ -206,25 +219,61 @@ impl Ingest {
         })
     }
 
+    /// Closes the record of a version that was overwritten before it was whole:
+    /// nobody can go on with it. While somebody holds it, gives the end of the
+    /// lease: the holder may be dead.
+    async fn retire(
+        &self,
+        source: &Registered,
+        before: ObjectId,
+    ) -> Result<Option<i64>, IngestError> {
+        let failed =
+            |cause| IngestError::Ledger { object: before.to_string(), cause: Box::new(cause) };
+        let record = self.ledger.get(&source.document.source, &before).await.map_err(failed)?;
+        if !record.is_some_and(|record| matches!(record.state, State::Loading | State::Paused)) {
+            return Ok(None);
+        }
+        let claimed = self.ledger.claim(&self.request(source, &before, false)).await;
+        match claimed.map_err(failed)? {
+            ClaimOutcome::Busy { lease_until_ms } => return Ok(Some(lease_until_ms)),
+            ClaimOutcome::Done(_) | ClaimOutcome::Failed(_) => {}
+            ClaimOutcome::Claimed(claim) => {
+                let reason = format!(
+                    "the key was overwritten before all of it was loaded: {} of its source rows are in {}, and the \
+                 rest is gone; the new version is an object of its own",
+                    claim.next_row,
+                    table_name(&source.document)
+                );
+                tracing::error!(object = %before, reason, "an object was closed");
+                self.ledger.fail(claim, &reason).await.map_err(failed)?;
+            }
+        }
+        Ok(None)
+    }
+
     async fn claim(
         &self,
         source: &Registered,
         object: &ObjectInfo,
         notice: &Notice,
     ) -> Result<ClaimOutcome, IngestError> {
-        let request = ClaimRequest {
-            source: source.document.source.clone(),
-            object: object.id.clone(),
-            config_version: source.config_version,
-            owner: format!("{}/{}", self.settings.worker, uuid::Uuid::new_v4()),
-            lease: self.settings.lease,
-            retry_failed: notice.retry_failed,
-        };
+        let request = self.request(source, &object.id, notice.retry_failed);
         let claimed = self.ledger.claim(&request).await;
         claimed.map_err(|cause| IngestError::Ledger {
             object: object.id.to_string(),
             cause: Box::new(cause),
         })
+    }
+
+    fn request(&self, source: &Registered, object: &ObjectId, retry_failed: bool) -> ClaimRequest {
+        ClaimRequest {
+            source: source.document.source.clone(),
+            object: object.clone(),
+            config_version: source.config_version,
+            owner: format!("{}/{}", self.settings.worker, uuid::Uuid::new_v4()),
+            lease: self.settings.lease,
+            retry_failed,
+        }
     }
 
     /// Loads from the claim's progress on, again after errors that can pass.
@@ -519,7 +568,11 @@ impl Ingest {
             Err(error) if error.needs_time() && deferral(claim.attempt).is_some() => {
                 let after = deferral(claim.attempt).unwrap_or_default();
                 self.pause(loading, claim, Some(&error.chain())).await?;
-                Ok(Outcome::Deferred { after, error: Box::new(error) })
+                Ok(Outcome::Deferred {
+                    object: loading.object.id.clone(),
+                    after,
+                    error: Box::new(error),
+                })
             }
             Err(error)
                 if (error.disposition() == Disposition::Quarantine || loading.is_last)
@@ -550,6 +603,7 @@ fn report(loading: &Loading, claim: &Claim) -> Report {
     let document = &loading.source.document;
     Report {
         source: claim.source.clone(),
+        id: loading.object.id.clone(),
         object: loading.object.id.to_string(),
         format: document.format.name().to_owned(),
         table: table_name(document),

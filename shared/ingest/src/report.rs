@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use model::Counts;
+use model::{Counts, ObjectId};
 use runtime::{Metric, Unit};
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,9 @@ pub struct StepTimes {
 pub struct Report {
     /// Name of the source.
     pub source: String,
-    /// `s3://bucket/key@etag`.
+    /// The object.
+    pub id: ObjectId,
+    /// It in words: `s3://bucket/key@etag`.
     pub object: String,
     /// Format of the object.
     pub format: String,

@@ -19,6 +19,9 @@ pub struct Named {
     /// The source, when the caller names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The version that the message is about, when it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
 }
 
 /// A message that names no object in a form that is known.
@@ -76,7 +79,7 @@ fn objects_in(value: &Value, depth: u8) -> Result<Vec<Named>, NotificationError>
             Some("Object Created") => {
                 let (bucket, key) = bucket_and_key(detail)
                     .ok_or_else(|| unknown("`detail` names no bucket and key"))?;
-                Ok(vec![Named { bucket, key, source: None }])
+                Ok(vec![Named { bucket, key, source: None, etag: etag(detail, "etag") }])
             }
             Some(_) => Ok(Vec::new()),
             None => Err(unknown("`detail-type` is missing")),
@@ -97,11 +100,16 @@ fn is_created(record: &Value) -> bool {
 }
 
 fn of_record(record: &Value) -> Result<Named, NotificationError> {
-    let (bucket, key) = record
-        .get("s3")
-        .and_then(bucket_and_key)
-        .ok_or_else(|| NotificationError::Unknown("a record names no bucket and key".to_owned()))?;
-    Ok(Named { bucket, key: decode_key(&key)?, source: None })
+    let unknown = || NotificationError::Unknown("a record names no bucket and key".to_owned());
+    let s3 = record.get("s3").ok_or_else(unknown)?;
+    let (bucket, key) = bucket_and_key(s3).ok_or_else(unknown)?;
+    Ok(Named { bucket, key: decode_key(&key)?, source: None, etag: etag(s3, "eTag") })
+}
+
+/// The object's etag, which notifications and EventBridge spell differently.
+fn etag(value: &Value, name: &str) -> Option<String> {
+    let etag = value.get("object")?.get(name)?.as_str()?;
+    Some(etag.trim_matches('"').to_owned())
 }
 
 fn bucket_and_key(value: &Value) -> Option<(String, String)> {
@@ -153,6 +161,19 @@ mod tests {
     #[case("plain.csv", "plain.csv")]
     fn keys_are_decoded(#[case] written: &str, #[case] key: &str) {
         assert_eq!(keys(&s3(written, "ObjectCreated:Put")), [key]);
+    }
+
+    #[test]
+    fn the_version_is_kept() {
+        let of = |body: &str| objects_of(body).unwrap()[0].etag.clone();
+        assert_eq!(of(&s3("k", "ObjectCreated:Put")).as_deref(), Some("e"));
+        let bridge = serde_json::json!({
+            "detail-type": "Object Created",
+            "detail": {"bucket": {"name": "b"}, "object": {"key": "k", "etag": "\"f\""}},
+        });
+        assert_eq!(of(&bridge.to_string()).as_deref(), Some("f"));
+        assert_eq!(of(r#"{"bucket":"b","key":"k","etag":"g"}"#).as_deref(), Some("g"));
+        assert_eq!(of(r#"{"bucket":"b","key":"k"}"#), None);
     }
 
     #[test]

@@ -30,8 +30,8 @@ use crate::sql::Qualified;
 /// a chunk is still exactly once after its replay, because a replay cuts the
 /// same blocks; only an aborted try may leave whole blocks behind.
 const BLOCK_BYTES: u64 = 2 << 30;
-/// More rows than any chunk has: rows never end a block.
-const BLOCK_ROWS: u64 = 1 << 40;
+/// More rows than any chunk has: rows never end a block. The server takes no more.
+const BLOCK_ROWS: u64 = 1 << 32;
 /// Partitions that one chunk may touch; ClickHouse's own limit of 100 is meant
 /// for streams, ours load years of history.
 const PARTITIONS: u64 = 1_000;

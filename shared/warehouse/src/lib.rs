@@ -39,4 +39,5 @@ pub use error::{Attempt, Reaction, TransportKind, WarehouseError};
 pub use http::ClickHouse;
 pub use memory::{MemoryWarehouse, Scripted};
 pub use port::{ExtraColumn, Insert, InsertSpec, JsonRow, Select, TableSpec, Warehouse};
+pub use schema::{count_by_object, count_replayed};
 pub use server_code::ServerKind;

@@ -33,6 +33,14 @@ WHERE source = {source:String} AND object = {object:String} AND row >= {from:UIn
 ORDER BY row
 LIMIT {limit:UInt32}";
 
+/// How many rows of each of `{objects:String}` (in hexadecimal, with commas
+/// between) are in the quarantine, each once.
+pub const COUNTS: &str = "
+SELECT object, uniqExact(row) AS rows
+FROM motherlode.quarantine
+WHERE has(arrayMap(name -> unhex(name), splitByChar(',', {objects:String})), object)
+GROUP BY object";
+
 /// Rows of one batch: raw rows may be long.
 const BATCH_ROWS: usize = 8_192;
 

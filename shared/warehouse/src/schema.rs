@@ -153,6 +153,29 @@ pub(crate) fn count_landed(table: &TableSpec) -> String {
     )
 }
 
+/// Counts the rows of each of `{objects:String}`: in hexadecimal, with commas
+/// between.
+#[must_use]
+pub fn count_by_object(table: &TableSpec) -> String {
+    format!(
+        "SELECT toString(_object) AS object, count() AS rows FROM {} \
+         WHERE has(arrayMap(name -> unhex(name), splitByChar(',', {{objects:String}})), toString(_object)) \
+         GROUP BY object",
+        qualified(table)
+    )
+}
+
+/// Counts the rows of `{object:String}` whose source rows are in the quarantine
+/// of `{source:String}`: those that were replayed.
+#[must_use]
+pub fn count_replayed(table: &TableSpec) -> String {
+    format!(
+        "SELECT count() AS rows FROM {} PREWHERE _object = {{object:String}} WHERE _row IN \
+         (SELECT row FROM motherlode.quarantine WHERE source = {{source:String}} AND object = {{object:String}})",
+        qualified(table)
+    )
+}
+
 /// Which of the source rows of an object are there.
 pub(crate) fn select_landed(table: &TableSpec) -> String {
     format!(

@@ -110,8 +110,12 @@ pub async fn run(args: &BackfillArgs, global: &Global, ui: &Ui) -> anyhow::Resul
                     }
                     if !args.plan {
                         ticks.tick().await;
-                        let named =
-                            Named { bucket: bucket.clone(), key: key.to_owned(), source: None };
+                        let named = Named {
+                            bucket: bucket.clone(),
+                            key: key.to_owned(),
+                            source: None,
+                            etag: None,
+                        };
                         let body = serde_json::to_string(&named)?;
                         let sent =
                             queues.sqs.send_message().queue_url(&queues.queue).message_body(body);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::accounting::AccountingArgs;
 use crate::backfill::BackfillArgs;
 use crate::demo::DemoArgs;
 use crate::dlq::DlqCommand;
@@ -66,6 +67,9 @@ pub enum Command {
     Load(LoadArgs),
     /// The ledger: what was loaded, and what was not.
     Objects(ObjectsArgs),
+    /// Rows read, written, filtered and quarantined by source and hour; with
+    /// `--check`, compared with what the clusters hold.
+    Accounting(AccountingArgs),
     /// Rows that could not be loaded.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
@@ -125,6 +129,7 @@ mod tests {
     #[case("quarantine show --source s --object k --row 7")]
     #[case("quarantine replay --source s --object k")]
     #[case("query SELECT --cluster adhoc --format CSV")]
+    #[case("accounting --source s --check")]
     #[case("dlq list --limit 5")]
     #[case("dlq replay --object orders/")]
     #[case("backfill --source s --prefix p/ --since 2026-11-01 --rate 5 --plan")]

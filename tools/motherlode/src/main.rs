@@ -2,6 +2,7 @@
 //! nowhere else: 0 for done, 1 for not done, 2 for a command line that makes no
 //! sense.
 
+mod accounting;
 mod backfill;
 mod cli;
 mod commands;

@@ -134,3 +134,39 @@ async fn messages_whose_turn_does_not_come_are_given_another_invocation() {
     }
     assert_eq!(lake.scalar("SELECT count() FROM e2e.dlv_late").await.unwrap(), "80");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_was_overwritten_in_the_middle_is_closed_with_the_reason() {
+    let stack = tokio::task::spawn_blocking(|| {
+        testkit::start(&Setup { concurrency: 1, ..Setup::new("mother-overwritten") })
+    });
+    let stack = stack.await.unwrap().unwrap();
+    let lake = connect(stack.state()).await;
+    lake.register(&document("dlv-over", "{ csv: {} }", "write: { rows_per_chunk: 5000 }"))
+        .await
+        .unwrap();
+    let first = lake.land("dlv-over", "dlv-over/x.csv", files::csv(1_000_000)).await.unwrap();
+    lake.until("progress", || async {
+        let record = lake.ingest.ledger.get(&first.source, &first.id).await?;
+        Ok(record.filter(|record| record.next_row >= 20_000).map(|_| ()))
+    })
+    .await
+    .unwrap();
+    lake.control.kill_busy("mother").await.unwrap();
+    let second = lake.land("dlv-over", "dlv-over/x.csv", files::csv(10)).await.unwrap();
+    lake.done(&second).await.unwrap();
+    let closed = lake.settled(&first).await.unwrap();
+    assert_eq!(closed.state, ledger::State::Failed);
+    let reason = closed.reason.unwrap();
+    assert!(reason.contains("overwritten") && reason.contains("e2e.dlv_over"), "{reason}");
+    let counts = format!(
+        "SELECT concat(toString(countIf(_object = '{}')), ' ', toString(countIf(_object = '{}'))) FROM e2e.dlv_over",
+        second.id, first.id
+    );
+    let shape = lake.scalar(&counts).await.unwrap();
+    let (new, old) = shape.split_once(' ').unwrap();
+    assert_eq!(new, "10");
+    // A chunk that was under way when it was closed may have landed besides.
+    let old: u64 = old.parse().unwrap();
+    assert!(old == closed.next_row || old == closed.next_row + 5_000, "{old} {}", closed.next_row);
+}

@@ -75,3 +75,39 @@ async fn a_replay_that_was_killed_goes_on_where_it_stood() {
         "SELECT concat(toString(count()), ' ', toString(uniqExact(_row))) FROM e2e.rpl_half";
     assert_eq!(lake.scalar(shape).await.unwrap(), "5 5");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planted_leak_of_one_row_is_found() {
+    let lake = shared().await;
+    let lenient = "errors: { max_bad_share: 1 }";
+    lake.register(&document("rpl-leak", "{ csv: {} }", lenient)).await.unwrap();
+    let landed = lake.land("rpl-leak", "rpl-leak/it's.csv", TEXT).await.unwrap();
+    lake.done(&landed).await.unwrap();
+    let leaks = async || {
+        let source = lake.ingest.catalog.get("rpl-leak", None).await.unwrap();
+        let accounts = lake.ingest.accounts(&source, true).await.unwrap();
+        assert!(accounts.unchecked.is_empty(), "{:?}", accounts.unchecked);
+        assert_eq!((accounts.hours.len(), accounts.checked), (1, 1));
+        let hour = &accounts.hours[0];
+        assert_eq!((hour.done, hour.counts.rows_read, hour.unaccounted), (1, 5, 0));
+        let found = accounts.leaks.into_iter();
+        found.map(|leak| (leak.what, leak.expected, leak.found)).collect::<Vec<_>>()
+    };
+    assert_eq!(leaks().await, []);
+    // A replay is no leak.
+    let corrected = document("rpl-leak", "{ csv: {} }", lenient)
+        .replace("type: Float64, default: 0", "type: Float64, default: 0, on_error: default");
+    lake.register(&corrected).await.unwrap();
+    let source = lake.ingest.catalog.get("rpl-leak", None).await.unwrap();
+    lake.ingest.replay(&source, &landed.id, "ingestion", Deadline::none()).await.unwrap();
+    assert_eq!(leaks().await, []);
+    lake.query("ingestion", "DELETE FROM e2e.rpl_leak WHERE _row = 2").await.unwrap();
+    assert_eq!(leaks().await, [("rows in the table", 3, 2)]);
+    lake.query(
+        "ingestion",
+        "INSERT INTO e2e.rpl_leak SELECT * FROM e2e.rpl_leak WHERE _row IN (0, 4)",
+    )
+    .await
+    .unwrap();
+    assert_eq!(leaks().await, [("rows in the table", 3, 4)]);
+}

@@ -174,6 +174,7 @@ impl Server {
             key: id.key,
             // Named, because finding it asks the catalog for the hundreds of others.
             source: Some(source.to_owned()),
+            etag: None,
             retry_failed: false,
             is_last: true,
         };

@@ -122,8 +122,14 @@ async fn land(
     put.map_err(|error| format!("put: {error:?}\n{}", proposal.yaml))?;
     let name = file.file_name().unwrap().to_string_lossy();
     let id = objects.put("b", &format!("{source}/{name}"), std::fs::read(file).unwrap());
-    let notice =
-        Notice { bucket: id.bucket, key: id.key, source: None, retry_failed: false, is_last: true };
+    let notice = Notice {
+        bucket: id.bucket,
+        key: id.key,
+        source: None,
+        etag: None,
+        retry_failed: false,
+        is_last: true,
+    };
     let loaded = ingest.load(&notice, Deadline::none()).await;
     match loaded.map_err(|error| format!("load: {}\n{}", error.chain(), proposal.yaml))? {
         Outcome::Loaded(report)

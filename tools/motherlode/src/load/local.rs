@@ -53,6 +53,7 @@ impl<'a> Loader<'a> {
             bucket: LOCAL_BUCKET.to_owned(),
             key: key.to_owned(),
             source: Some(self.source.to_owned()),
+            etag: None,
             retry_failed: true,
             is_last: false,
         };

@@ -23,6 +23,8 @@ pub struct Setup {
     pub max_receive_count: u32,
     /// Instances of the function.
     pub concurrency: usize,
+    /// Whether the function that pays debts is there, to be invoked.
+    pub reconcile: bool,
     /// Variables of the function beside the stack's own.
     pub env: BTreeMap<String, String>,
 }
@@ -38,6 +40,7 @@ impl Setup {
             timeout_seconds: 60,
             visibility_timeout_s: 5,
             max_receive_count: 3,
+            reconcile: false,
             concurrency: 2,
             env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         }
@@ -72,6 +75,13 @@ pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
         max_receive_count: setup.max_receive_count,
         ..QueueOptions::default()
     });
+    let mut functions = vec![mother];
+    if setup.reconcile {
+        let mut reconcile = FunctionOptions::new("reconcile", programs.join("reconcile"));
+        reconcile.timeout_seconds = setup.timeout_seconds;
+        reconcile.env.clone_from(&setup.env);
+        functions.push(reconcile);
+    }
     let cluster =
         |name: &&str| ClusterOptions { name: (*name).to_owned(), role: "ingestion".to_owned() };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -95,7 +105,7 @@ pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
             name: "landing".to_owned(),
             notify: Some("mother".to_owned()),
         }],
-        functions: vec![mother],
+        functions,
         ..defaults
     };
     // A thread and a runtime of its own: the stack outlives the test that

@@ -174,7 +174,7 @@ fn render(done: &Backfill, args: &BackfillArgs) -> String {
     for object in &done.first {
         text.push_str(&format!("\n  {object}"));
     }
-    if done.sent as usize > done.first.len() {
+    if done.sent > done.first.len() as u64 {
         text.push_str("\n  …");
     }
     if !args.plan && done.sent > 0 {

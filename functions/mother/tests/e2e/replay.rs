@@ -15,7 +15,7 @@ async fn bad_rows_are_replayed_once_when_their_document_is_corrected() {
     let record = lake.done(&landed).await.unwrap();
     assert_eq!((record.counts.rows_written, record.counts.rows_quarantined), (3, 2));
     let objects = lake.ingest.quarantined_objects("rpl-one", "ingestion").await.unwrap();
-    assert_eq!(objects, [landed.id.clone()]);
+    assert_eq!(objects, std::slice::from_ref(&landed.id));
 
     // What is wrong stays wrong: nothing is written.
     let replay = async || {

@@ -2,18 +2,24 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog::Registered;
+use futures::{StreamExt as _, stream};
 use ledger::ListQuery;
 use model::ObjectId;
 use runtime::Deadline;
 use serde::Serialize;
+use warehouse::WarehouseError;
 
 use crate::reconcile::{Debt, Paid, Settlement, debts_of};
 use crate::{Ingest, IngestError};
 
 /// Objects of a source that are looked at in one go.
 const AT_ONCE: usize = 200;
+
+/// Objects that are paid for at a time: one is read while another is written.
+const OBJECTS_AT_ONCE: usize = 2;
 
 /// Which objects a run looks at.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +51,23 @@ impl Summary {
     #[must_use]
     pub fn is_even(&self) -> bool {
         self.busy == 0 && self.interrupted == 0 && self.failures.is_empty()
+    }
+}
+
+impl Summary {
+    fn add(&mut self, object: &ObjectId, settled: Result<Settlement, IngestError>) {
+        match settled {
+            Ok(Settlement::Even(paid)) => {
+                self.objects += 1;
+                self.paid += paid;
+            }
+            Ok(Settlement::Interrupted(paid)) => {
+                self.interrupted += 1;
+                self.paid += paid;
+            }
+            Ok(Settlement::Busy) => self.busy += 1,
+            Err(error) => self.failures.push(format!("{object}: {}", error.chain())),
+        }
     }
 }
 
@@ -95,39 +118,24 @@ impl Ingest {
                 if new.is_empty() {
                     break;
                 }
-                for (object, debts) in new {
-                    if deadline.is_within(std::time::Duration::from_secs(1)) {
-                        summary.interrupted += 1;
-                        return Ok(summary);
-                    }
-                    for debt in &debts {
+                for (_, debts) in &new {
+                    for debt in debts {
                         if !lives.contains_key(&debt.cluster) {
                             let is_up = self.warehouse.wake(&debt.cluster).await;
                             lives.insert(debt.cluster.clone(), is_up);
                         }
                     }
-                    if !debts.is_empty() && !debts.iter().any(|debt| lives[&debt.cluster]) {
-                        let away: Vec<_> = debts.iter().map(|debt| &*debt.cluster).collect();
-                        let away = away.join(", ");
-                        summary.failures.push(format!("{object}: cluster {away} does not answer"));
-                        continue;
-                    }
-                    watch.begin(&debts);
-                    let settled = self
-                        .pay(&source, &object, deadline, &|cluster, paid| watch.paid(cluster, paid))
-                        .await;
-                    match settled {
-                        Ok(Settlement::Even(paid)) => {
-                            summary.objects += 1;
-                            summary.paid += paid;
-                        }
-                        Ok(Settlement::Interrupted(paid)) => {
-                            summary.interrupted += 1;
-                            summary.paid += paid;
-                        }
-                        Ok(Settlement::Busy) => summary.busy += 1,
-                        Err(error) => summary.failures.push(format!("{object}: {}", error.chain())),
-                    }
+                }
+                let (source, lives) = (&source, &lives);
+                let mut paying = stream::iter(new)
+                    .map(|(object, debts)| async move {
+                        let settled =
+                            self.settle_one(source, &object, &debts, lives, deadline, watch).await;
+                        (object, settled)
+                    })
+                    .buffer_unordered(OBJECTS_AT_ONCE);
+                while let Some((object, settled)) = paying.next().await {
+                    summary.add(&object, settled);
                 }
                 if scope.all {
                     break;
@@ -135,6 +143,30 @@ impl Ingest {
             }
         }
         Ok(summary)
+    }
+
+    async fn settle_one(
+        &self,
+        source: &Registered,
+        object: &ObjectId,
+        debts: &[Debt],
+        lives: &HashMap<String, bool>,
+        deadline: Deadline,
+        watch: &dyn Watch,
+    ) -> Result<Settlement, IngestError> {
+        if deadline.is_within(Duration::from_secs(1)) {
+            return Ok(Settlement::Interrupted(Paid::default()));
+        }
+        let away = debts.iter().map(|debt| &debt.cluster).filter(|cluster| !lives[*cluster]);
+        let away: Vec<&String> = away.collect();
+        if let Some(cluster) = away.first().filter(|_| away.len() == debts.len()) {
+            return Err(IngestError::Write {
+                object: object.to_string(),
+                cause: Box::new(WarehouseError::Down { cluster: (*cluster).clone(), until_ms: 0 }),
+            });
+        }
+        watch.begin(debts);
+        self.pay(source, object, deadline, &|cluster, paid| watch.paid(cluster, paid)).await
     }
 
     async fn sources(&self, scope: &Scope) -> Result<Vec<Arc<Registered>>, IngestError> {

@@ -11,6 +11,7 @@ use warehouse::{Insert, Reaction, TableSpec, Warehouse, WarehouseError, quaranti
 use crate::IngestError;
 use crate::reader::{Reader, ReadyBatch};
 use crate::report::{Stage, Stopwatches};
+use crate::resume::{Found, check_found};
 
 /// Rows and bytes of bad rows that are held back until the chunk is judged.
 const HELD_ROWS: usize = 10_000;
@@ -28,6 +29,8 @@ pub(crate) struct ChunkWriter<'a> {
     pub(crate) bounds: ChunkBounds,
     pub(crate) token: &'a Token,
     pub(crate) loaded_at_ms: i64,
+    /// Clusters that hold it already, with the rows that they have of it.
+    pub(crate) found: Found,
     /// Counts of the chunks before this one; nothing when the bad rows have been
     /// judged before.
     pub(crate) before: Option<Counts>,
@@ -103,7 +106,8 @@ impl ChunkWriter<'_> {
         first: ReadyBatch,
         reader: &mut Reader,
     ) -> Result<Written, IngestError> {
-        let all = self.clusters.iter().map(|cluster| Target { cluster, insert: None });
+        let open = self.clusters.iter().filter(|cluster| !self.found.contains_key(*cluster));
+        let all = open.map(|cluster| Target { cluster, insert: None });
         let mut targets = Targets { all: all.collect(), object: self.object };
         let mut counts = Counts::default();
         let mut held = Held::default();
@@ -132,8 +136,11 @@ impl ChunkWriter<'_> {
             Ok(target)
         });
         self.stopwatches.time(Stage::Write, finish).await?;
+        let table = format!("{}.{}", self.table.database, self.table.name);
+        check_found(self.object, &table, self.bounds.start..end, &counts, &self.found)?;
         counts.chunks = 1;
-        let on = targets.all.iter().map(|target| target.cluster.to_owned()).collect();
+        let written = targets.all.iter().map(|target| target.cluster.to_owned());
+        let on = written.chain(self.found.keys().cloned()).collect();
         Ok(Written { counts, end, next, on })
     }
 

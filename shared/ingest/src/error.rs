@@ -155,13 +155,13 @@ pub enum IngestError {
         /// What became of the object.
         problem: String,
     },
-    /// A cluster holds rows of an object more than once.
+    /// A cluster holds rows of an object more than once, or some of a chunk only.
     #[error(
         "{object}: cluster `{cluster}` holds {there} rows of the source rows {start} to {end} in {table}, and {expected} \
          are right: a part of them had landed, and the table has forgotten the token since; delete them there \
-         and reconcile again"
+         (`ALTER TABLE … DELETE WHERE _object = … AND _row >= … AND _row < …`) and try again"
     )]
-    Twice {
+    WrongCount {
         /// The object.
         object: String,
         /// The cluster.
@@ -211,7 +211,9 @@ impl Disposed for IngestError {
             | Self::FailedBefore { .. }
             | Self::Discontinued { .. }
             | Self::TooManyColumns { .. } => Disposition::Quarantine,
-            Self::NoProgress { .. } | Self::Gone { .. } | Self::Twice { .. } => Disposition::Fatal,
+            Self::NoProgress { .. } | Self::Gone { .. } | Self::WrongCount { .. } => {
+                Disposition::Fatal
+            }
             Self::Thread { .. } => Disposition::Retry,
         }
     }

@@ -16,6 +16,7 @@ mod reader;
 mod reconcile;
 mod replay;
 mod report;
+mod resume;
 mod survey;
 mod wiring;
 

@@ -365,6 +365,7 @@ impl Ingest {
         let destination = self.destination(loading, &loading.target);
         let destination = loading.stopwatches.time(Stage::Write, destination).await?;
         let mut targets = self.fitting(loading, &destination, targets).await;
+        let mut found = self.find_pending(loading, claim, &destination, &targets).await?;
         let loaded_at_ms = claim
             .pending
             .as_ref()
@@ -396,6 +397,7 @@ impl Ingest {
                 bounds: pending.bounds,
                 token: &pending.token,
                 loaded_at_ms,
+                found: std::mem::take(&mut found),
                 before: Some(claim.counts),
                 stopwatches: &loading.stopwatches,
             };

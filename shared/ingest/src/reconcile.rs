@@ -19,6 +19,7 @@ use crate::chunk::{ChunkWriter, Written};
 use crate::destination::{Destination, table_name};
 use crate::object::Loading;
 use crate::reader::{ReadPlan, Reader, ReadyBatch};
+use crate::resume::Found;
 use crate::{Ingest, IngestError};
 
 /// What a cluster lacks of an object.
@@ -194,6 +195,13 @@ impl Ingest {
         let (loading, destination) = self.replayed(payment, extent).await?;
         let replay = Replay { loading: &loading, destination: &destination, extent };
         let there = self.landed(payment, &replay, extent.start..extent.end).await?;
+        // Rows whose INSERT was never answered may have reached the table and not
+        // the target of its view. Their tokens put that right, as long as the
+        // table remembers them.
+        let is_remembered = there > 0
+            && extent.maybe.contains(&payment.cluster)
+            && self.remembers(payment, &replay).await?;
+        let there = if is_remembered { 0 } else { there };
         if there > 0 && there == extent.inserted {
             payment.paid.rows_found += there;
             self.move_past(payment, extent.start..extent.end, there).await?;
@@ -206,6 +214,7 @@ impl Ingest {
             0 => BTreeMap::new(),
             _ => self.counted(&replay, payment).await?,
         };
+        self.note_intention(payment, extent).await?;
         let mut reader = Reader::start(self.replay_plan(&replay, payment))?;
         let mut next = reader.next().await?;
         let mut longest = Duration::ZERO;
@@ -339,6 +348,31 @@ impl Ingest {
             .map_err(|cause| IngestError::Write { object: id.to_string(), cause: Box::new(cause) })
     }
 
+    async fn remembers(
+        &self,
+        payment: &Payment<'_>,
+        replay: &Replay<'_>,
+    ) -> Result<bool, IngestError> {
+        let id = &payment.claim.record.object;
+        let (table, since_ms) = (&replay.destination.table, replay.extent.loaded_at_ms);
+        let remembers = self.warehouse.remembers(&payment.cluster, table, since_ms).await;
+        remembers
+            .map_err(|cause| IngestError::Write { object: id.to_string(), cause: Box::new(cause) })
+    }
+
+    /// Notes that the rows of an extent may be on the cluster from now on.
+    async fn note_intention(
+        &self,
+        payment: &mut Payment<'_>,
+        extent: &Extent,
+    ) -> Result<(), IngestError> {
+        let mut extents = payment.claim.record.extents.clone();
+        for one in extents.iter_mut().filter(|one| one.start == extent.start) {
+            one.maybe.insert(payment.cluster.clone());
+        }
+        self.note(payment, extents).await
+    }
+
     /// How many rows each chunk of an extent brings, by its first source row.
     async fn counted(
         &self,
@@ -379,6 +413,7 @@ impl Ingest {
             loaded_at_ms: extent.loaded_at_ms,
             // They were judged when the chunk was first written.
             before: None,
+            found: Found::new(),
             stopwatches: &loading.stopwatches,
         };
         writer.write(first, reader).await
@@ -442,7 +477,7 @@ impl Ingest {
         if there <= extent.inserted {
             return Ok(());
         }
-        Err(IngestError::Twice {
+        Err(IngestError::WrongCount {
             object: replay.loading.object.id.to_string(),
             cluster: payment.cluster.clone(),
             table: table_name(&replay.loading.source.document),

@@ -185,6 +185,23 @@ impl Warehouse for ClickHouse {
         Ok(count.unwrap_or(0))
     }
 
+    async fn remembers(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        since_ms: i64,
+    ) -> Result<bool, WarehouseError> {
+        let params = [
+            ("database", table.database.clone()),
+            ("table", table.name.clone()),
+            ("since_ms", since_ms.to_string()),
+        ];
+        let answer = self.query(cluster, schema::COUNT_INSERTS_SINCE, &params).await?;
+        let since = answer.first().and_then(|row| row.get("since")).and_then(|one| one.as_u64());
+        // Half of the window is left for INSERTs that come meanwhile.
+        Ok(since.is_some_and(|since| since < table.deduplication_window / 2))
+    }
+
     async fn landed_rows(
         &self,
         cluster: &str,

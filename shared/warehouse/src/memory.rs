@@ -230,6 +230,15 @@ impl Warehouse for MemoryWarehouse {
         Ok(batches.iter().map(|batch| count(batch, &object.to_string(), rows)).sum())
     }
 
+    async fn remembers(
+        &self,
+        _cluster: &str,
+        _table: &TableSpec,
+        _since_ms: i64,
+    ) -> Result<bool, WarehouseError> {
+        Ok(true)
+    }
+
     async fn landed_rows(
         &self,
         cluster: &str,

@@ -77,6 +77,18 @@ pub trait Warehouse: Send + Sync {
         rows: &Range<u64>,
     ) -> Result<u64, WarehouseError>;
 
+    /// Whether a table surely remembers the token of every INSERT since a
+    /// moment, in milliseconds since 1970. Where that cannot be said, it does not.
+    ///
+    /// # Errors
+    /// As [`Warehouse::query`].
+    async fn remembers(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        since_ms: i64,
+    ) -> Result<bool, WarehouseError>;
+
     /// Which of these source rows of an object are in a table; at most 10,000 at
     /// a time. The table must have the provenance columns.
     ///

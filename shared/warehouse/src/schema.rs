@@ -153,6 +153,15 @@ pub(crate) fn count_landed(table: &TableSpec) -> String {
     )
 }
 
+/// At most how many blocks came to a table since a moment. Blocks are numbered
+/// as they come (in each partition, where the engine is replicated); a merged
+/// part has the numbers of all that it was made of, and so counts too many.
+/// A minute is left for clocks that differ.
+pub(crate) const COUNT_INSERTS_SINCE: &str = "\
+    SELECT toUInt64(sum(max_block_number - min_block_number + 1)) AS since FROM system.parts \
+    WHERE active AND database = {database:String} AND table = {table:String} \
+    AND modification_time >= fromUnixTimestamp64Milli({since_ms:Int64}) - INTERVAL 1 MINUTE";
+
 /// Counts the rows of each of `{objects:String}`: in hexadecimal, with commas
 /// between.
 #[must_use]

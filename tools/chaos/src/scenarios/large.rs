@@ -18,7 +18,7 @@ use crate::verdict::{Expected, judge, oracle};
 const PIECE: u64 = 50_000;
 
 pub async fn run(run: &mut Run) -> anyhow::Result<()> {
-    let bytes = run.pick(2 << 30, 20 << 20);
+    let bytes = run.pick(2 << 30, 80 << 20);
     let arena = Arena::start(run, setup(run)).await?;
     let feed = Feed::csv("large", run.pick(200_000, 10_000));
     arena.feed(&feed).await?;

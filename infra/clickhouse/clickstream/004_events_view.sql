@@ -93,7 +93,7 @@ SELECT
     e.traits AS traits,
 
     arrayFilter(problem -> problem != '', [
-        if(e.type = '', 'event', ''),
+        if(e.type IN ('track', 'page', 'screen', 'identify', 'group', 'alias'), '', 'event'),
         if(e.type = 'track' AND e.event = '', 'name', ''),
         if(e.type != '' AND e.messageId = '', 'messageId', ''),
         if(e.type != '' AND visitor_id = '', 'anonymousId', ''),

@@ -10,7 +10,7 @@
 -- months are never merged; FINAL and events_latest still show one.
 CREATE TABLE IF NOT EXISTS clickstream.events
 (
-    event_id         String,
+    event_id         String CODEC(ZSTD),
     source           LowCardinality(String),
     type             LowCardinality(String),
     -- The name of a track event; else Page, Screen, Identify, Group, Alias; '' when unreadable.
@@ -24,11 +24,11 @@ CREATE TABLE IF NOT EXISTS clickstream.events
 
     -- anonymous_id, or user_id where there is none.
     visitor_id       String,
-    anonymous_id     String,
-    user_id          String,
-    session_id       String,
-    group_id         String,
-    previous_id      String,
+    anonymous_id     String CODEC(ZSTD),
+    user_id          String CODEC(ZSTD),
+    session_id       String CODEC(ZSTD),
+    group_id         String CODEC(ZSTD),
+    previous_id      String CODEC(ZSTD),
 
     path             String CODEC(ZSTD),
     url              String CODEC(ZSTD),

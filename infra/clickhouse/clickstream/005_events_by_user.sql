@@ -1,19 +1,23 @@
--- The same events in the order of visitors: what one of them did, and funnels over many names.
--- It lacks the long texts. A row's copies meet here as they do in `events`.
+-- The same events in the order of visitors: what one of them did. It lacks the long texts. A row's
+-- copies meet here as they do in `events`.
+--
+-- A table of its own rather than a projection of `events`: with FINAL a projection is not used at all
+-- (a visitor among a million events: 8,192 rows read here, a million there), and it took 64 MB where
+-- this takes 51.
 CREATE TABLE IF NOT EXISTS clickstream.events_by_user
 (
     visitor_id      String,
-    event_id        String,
+    event_id        String CODEC(ZSTD),
     source          LowCardinality(String),
     type            LowCardinality(String),
     name            LowCardinality(String),
     time            DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
     original_time   DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
     received_at     DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
-    anonymous_id    String,
-    user_id         String,
-    session_id      String,
-    group_id        String,
+    anonymous_id    String CODEC(ZSTD),
+    user_id         String CODEC(ZSTD),
+    session_id      String CODEC(ZSTD),
+    group_id        String CODEC(ZSTD),
     path            String CODEC(ZSTD),
     host            LowCardinality(String),
     referrer_host   LowCardinality(String),

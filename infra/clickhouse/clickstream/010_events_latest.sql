@@ -1,14 +1,15 @@
--- Each event once, its latest copy, by aggregation: of the other columns only those that are asked
--- are read. Conditions on the columns of the GROUP BY are done before it, and the key of the table
--- finds their rows; conditions on others, `time` among them, come after it. argMax passes over NULL,
--- and would then mix two copies: hence the tuples.
+-- Each event once, its latest copy, by aggregation over its id: also those copies that `events` cannot
+-- tell for the same, because the client gave no time. Of the other columns only those that are asked
+-- are read. A condition on `name` is done before the aggregation and finds its rows by the table's
+-- key; conditions on others come after it. argMax passes over NULL, and would then mix two copies:
+-- hence the tuples.
 CREATE OR REPLACE VIEW clickstream.events_latest AS
 SELECT
     e.name AS name,
-    e.type AS type,
-    e.visitor_id AS visitor_id,
-    e.original_time AS original_time,
     e.event_id AS event_id,
+    argMax(e.type, e.version) AS type,
+    argMax(e.visitor_id, e.version) AS visitor_id,
+    argMax(e.original_time, e.version) AS original_time,
     argMax(e.source, e.version) AS source,
     argMax(e.page_name, e.version) AS page_name,
     argMax(e.time, e.version) AS time,
@@ -61,4 +62,4 @@ SELECT
     argMax(e._offset, e.version) AS _offset,
     max(e.version) AS version
 FROM clickstream.events AS e
-GROUP BY name, type, visitor_id, original_time, event_id
+GROUP BY name, event_id

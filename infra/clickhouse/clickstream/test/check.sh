@@ -43,9 +43,9 @@ read_by() {
 
 insert="INSERT INTO clickstream.raw_events (event, _topic, _partition, _offset, _key, _timestamp, _config_version, _loaded_at) FORMAT JSONEachRow"
 
-# record OFFSET EVENT: a line for the insert above; the event is any text.
+# record OFFSET EVENT [DAY]: a line for the insert above; the event is any text.
 record() {
-    python3 -c 'import json,sys; print(json.dumps({"event": sys.argv[2], "_topic": "t", "_partition": 0, "_offset": int(sys.argv[1]), "_key": "k", "_timestamp": "2026-11-20 10:00:00.000", "_config_version": 1, "_loaded_at": "2026-11-20 10:00:01.000"}))' "$1" "$2"
+    python3 -c 'import json,sys; print(json.dumps({"event": sys.argv[2], "_topic": "t", "_partition": 0, "_offset": int(sys.argv[1]), "_key": "k", "_timestamp": sys.argv[3] + " 10:00:00.000", "_config_version": 1, "_loaded_at": "2026-11-20 10:00:01.000"}))' "$1" "$2" "${3:-2026-11-20}"
 }
 
 counts="SELECT (SELECT count() FROM clickstream.raw_events), (SELECT count() FROM clickstream.events), (SELECT count() FROM clickstream.events_by_user), (SELECT count() FROM clickstream.session_facts)"
@@ -73,6 +73,16 @@ for again in 1 2 3; do ask "$body" "$token"; done
 same "one token three times: one copy in raw and in every target, without FINAL" "2	2	2	1" "$(ask "$counts")"
 ask "$body" "${token/check-1/check-2}"
 same "another token: another copy" "4	4	4	2" "$(ask "$counts")"
+months="$insert
+$(record 3 "$(event m3 E 2026-10-31T23:59:59.000Z 2026-10-31T23:59:59.900Z)" 2026-10-31)
+$(record 4 "$(event m4 E 2026-10-31T23:59:59.500Z 2026-11-01T00:00:00.100Z)" 2026-11-01)"
+for again in 1 2; do ask "$months" "${token/check-1/check-3}"; done
+same "one token twice over two days and two months: one copy" "6	6	6	4" "$(ask "$counts")"
+ask "ALTER TABLE clickstream.raw_events DROP PARTITION '2026-10-31'" >/dev/null
+for table in events events_by_user session_facts; do
+    ask "ALTER TABLE clickstream.$table DROP PARTITION 202610" >/dev/null
+    ask "DELETE FROM clickstream.$table WHERE $([ $table = session_facts ] && echo "received_on = '2026-11-01'" || echo "event_id = 'm4'")" >/dev/null
+done
 
 # --- copies of an event ---
 ask "$insert
@@ -92,6 +102,12 @@ same "merges keep the latest copy, though its corrected time differs" "$expected
 ask "OPTIMIZE TABLE clickstream.session_facts FINAL" >/dev/null
 same "sessions after merges" "a1	s1	2	60	1	24.99" \
     "$(ask "SELECT visitor_id, session_id, events, seconds, orders, revenue FROM clickstream.sessions($range)")"
+for millisecond in 100 200; do
+    ask "$insert
+$(record $millisecond '{"type":"track","event":"No Time","messageId":"n1","anonymousId":"a1","timestamp":"2026-11-20T10:00:00.'$millisecond'Z","receivedAt":"2026-11-20T10:00:00.'$millisecond'Z"}')"
+done
+same "copies without a time of their own: one by id, two by the order of events" "1	2" \
+    "$(ask "SELECT (SELECT count() FROM clickstream.events_latest WHERE name = 'No Time'), (SELECT count() FROM clickstream.events_current WHERE name = 'No Time')")"
 for table in raw_events events events_by_user session_facts; do ask "TRUNCATE TABLE clickstream.$table" >/dev/null; done
 
 # --- events that are broken ---

@@ -23,7 +23,10 @@ WITH
             device Tuple(type String, brand String, model String)))') AS e,
     JSONExtract(e.properties, 'Tuple(
         order_id String, product_id String, currency String,
-        revenue String, value String, price String, quantity String)') AS p,
+        revenue String, value String, price String, quantity String,
+        path String, url String, search String, title String, referrer String)') AS p,
+    -- Servers have no context.page: Segment's SDKs put it into the properties of a page event.
+    ((of_context, of_properties) -> if(of_context = '' AND e.type = 'page', of_properties, of_context)) AS page_fact,
     '%Y-%m-%dT%H:%i:%s.%fZ' AS form,
     -- A Date has no other years.
     (t -> if(t >= toDateTime64('1971-01-01 00:00:00', 3, 'UTC') AND t < toDateTime64('2105-01-01 00:00:00', 3, 'UTC'), t, NULL)) AS sane,
@@ -50,13 +53,13 @@ SELECT
     e.groupId AS group_id,
     e.previousId AS previous_id,
 
-    e.context.page.path AS path,
-    e.context.page.url AS url,
-    domain(e.context.page.url) AS host,
-    e.context.page.search AS search,
-    e.context.page.title AS title,
-    e.context.page.referrer AS referrer,
-    domain(e.context.page.referrer) AS referrer_host,
+    page_fact(e.context.page.path, p.path) AS path,
+    page_fact(e.context.page.url, p.url) AS url,
+    domain(url) AS host,
+    page_fact(e.context.page.search, p.search) AS search,
+    page_fact(e.context.page.title, p.title) AS title,
+    page_fact(e.context.page.referrer, p.referrer) AS referrer,
+    domain(referrer) AS referrer_host,
 
     e.context.campaign.name AS campaign_name,
     e.context.campaign.source AS campaign_source,

@@ -121,6 +121,7 @@ broken=('' 'null' '[1]' '7' '{' '{"type":' 'plain text' '{"type":"track"}x' '{"t
     "{\"type\":\"track\",\"messageId\":\"t01\",\"anonymousId\":\"a\",\"event\":\"E\",\"timestamp\":\"2026-02-30T10:00:00.000Z\",\"originalTimestamp\":\"yesterday\",\"receivedAt\":\"9999-12-31T10:00:00.000Z\"}"
     "{\"type\":\"track\",\"messageId\":\"t02\",\"userId\":\"u\",\"event\":\"E\",\"timestamp\":\"1650-01-01T10:00:00.000Z\",\"originalTimestamp\":\"2026-11-20T10:00:00+01:00\",\"receivedAt\":\"2026-11-20T10:00:00.500Z\"}"
     "{\"type\":\"page\",\"name\":\"Home\",\"timestamp\":\"2026-11-20T10:00:00.000Z\",\"receivedAt\":\"2026-11-20T10:00:00.000Z\"}"
+    '{"type":"page","messageId":"g01","userId":"u","properties":{"path":"/docs","url":"https://docs.example.com/docs","title":"Docs"},"timestamp":"2026-11-20T10:00:00.000Z","receivedAt":"2026-11-20T10:00:00.000Z"}'
     "{\"type\":7,\"event\":{},\"messageId\":[],\"timestamp\":1.5}")
 lines=$insert
 offset=0
@@ -145,7 +146,9 @@ same "times" "t01	2026-11-20 10:00:00.000	2026-11-20 10:00:00.000	['timestamp','
 t02	2026-11-20 10:00:00.500	2026-11-20 10:00:00.500	['timestamp','originalTimestamp']" \
     "$(ask "SELECT event_id, toString(time), toString(original_time), problems FROM clickstream.events WHERE event_id LIKE 't0%' ORDER BY event_id")"
 same "a page without ids" "Page	Home	['messageId','anonymousId']" \
-    "$(ask "SELECT name, page_name, problems FROM clickstream.events WHERE type = 'page'")"
+    "$(ask "SELECT name, page_name, problems FROM clickstream.events WHERE event_id NOT LIKE 'g%' AND type = 'page'")"
+same "a page of a server's SDK" "/docs	docs.example.com	Docs	u	[]" \
+    "$(ask "SELECT path, host, title, visitor_id, problems FROM clickstream.events WHERE event_id = 'g01'")"
 
 # Two hundred invented years in one INSERT must not have it refused.
 ask "INSERT INTO clickstream.raw_events (event, _topic, _offset, _timestamp) SELECT

@@ -102,8 +102,8 @@ export class Browser {
       Date: Clock, URL, URLSearchParams, Blob, AbortController, crypto, Intl,
       console: { warn: (...what) => page.warnings.push(what.join(' ')) },
       setTimeout: setTimer, setInterval: (run, delay) => setTimer(run, delay, delay), clearTimeout,
-      fetch: async (to, { body, method, signal }) => {
-        page.requests.push({ to, method, text: body, ...JSON.parse(body) });
+      fetch: async (to, { body, method, signal, ...how }) => {
+        page.requests.push({ to, method, how, text: body, ...JSON.parse(body) });
         if (!page.answers.length) throw new Error(`nobody said what request ${page.requests.length} gets`);
         const answer = await page.answers.shift();
         if (answer === 'never') return new Promise((_, fail) => signal.addEventListener('abort', () => fail(new Error('aborted'))));

@@ -25,6 +25,8 @@ test('a page view says where, from where and by which campaign', async () => {
   const [request] = page.requests;
   assert.equal(request.to, 'https://pixel.example.com/e?k=KEY');
   assert.equal(request.method, 'POST');
+  // The cookie goes along, the page may go, and no header asks for a preflight.
+  assert.deepEqual(request.how, { keepalive: true, credentials: 'include' });
   assert.equal(request.sentAt, '2026-11-20T10:00:01.000Z');
   const [{ messageId, anonymousId, context, ...event }] = request.batch;
   assert.match(messageId, /^[0-9a-f]{32}$/);

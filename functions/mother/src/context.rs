@@ -8,6 +8,10 @@ use runtime::Environment;
 
 use crate::queue::Queue;
 
+/// Bytes above which a Parquet object is loaded in parts, unless it is said
+/// otherwise: a few minutes' work of one invocation.
+const SPLIT_BYTES: u64 = 1 << 30;
+
 /// What the function holds between invocations.
 pub struct Context {
     /// The stages.
@@ -26,11 +30,15 @@ impl Context {
     pub async fn new(environment: &Environment) -> anyhow::Result<Self> {
         let config = runtime::aws::configuration().await;
         let worker = environment.get("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or("mother");
-        let ingest =
+        let mut ingest =
             Ingest::wire(&config, environment, worker).context("reading the environment")?;
         let queue = environment
             .get("MOTHERLODE_QUEUE_URL")
             .map(|url| Queue { client: runtime::aws::sqs(&config), url: url.to_owned() });
+        // The parts of an object travel through the queue.
+        let split_bytes =
+            environment.parsed("MOTHERLODE_SPLIT_BYTES", "a number of bytes", SPLIT_BYTES)?;
+        ingest.settings.split_bytes = queue.as_ref().map(|_| split_bytes);
         let reserve = environment.seconds("MOTHERLODE_DEADLINE_RESERVE_SECONDS", 5)?;
         let max_receives = environment
             .get("MOTHERLODE_MAX_RECEIVES")

@@ -136,13 +136,13 @@ async fn load(context: &Context, object: &Named, try_of: TryOf, time: Time) -> V
     // An object that is not begun, or had not the time for one chunk because of
     // those before it, has had no try: a new message gives it a whole invocation.
     if time.deadline.left().is_zero() {
-        return continued(context, object, Duration::ZERO).await;
+        return continued(context, [object.clone()], Duration::ZERO).await;
     }
     let loaded = ingest(context, object, try_of, time.deadline);
     let Ok(loaded) = tokio::time::timeout_at(time.stop, loaded).await else {
         tracing::error!(bucket = object.bucket, key = object.key, "given up at the deadline");
         return if is_late {
-            continued(context, object, Duration::ZERO).await
+            continued(context, [object.clone()], Duration::ZERO).await
         } else {
             Verdict::Later
         };
@@ -150,10 +150,16 @@ async fn load(context: &Context, object: &Named, try_of: TryOf, time: Time) -> V
     // The continuation is about the version that was begun.
     let of = |id: &ObjectId| Named { etag: Some(id.etag.clone()), ..object.clone() };
     let (object, again) = match loaded {
-        Ok(Outcome::Loaded(_) | Outcome::AlreadyLoaded(_)) => return Verdict::Delete,
+        Ok(Outcome::Loaded(_) | Outcome::AlreadyLoaded(_) | Outcome::Ignored(_)) => {
+            return Verdict::Delete;
+        }
         Err(IngestError::NoProgress { .. }) if is_late => (object.clone(), Duration::ZERO),
         Err(error) if error.disposition() == Disposition::Quarantine => return Verdict::Hopeless,
         Err(_) => return Verdict::Later,
+        Ok(Outcome::Split { object, parts }) => {
+            let parts = parts.into_iter().map(|part| Named { part: Some(part), ..of(&object) });
+            return continued(context, parts, Duration::ZERO).await;
+        }
         Ok(Outcome::Paused(report)) => (of(&report.id), Duration::ZERO),
         Ok(Outcome::Deferred { object, after, .. }) => (of(&object), after),
         // Whoever has it may die: somebody looks again when the lease is over.
@@ -163,18 +169,22 @@ async fn load(context: &Context, object: &Named, try_of: TryOf, time: Time) -> V
             (object.clone(), left + Duration::from_secs(1))
         }
     };
-    continued(context, &object, again).await
+    continued(context, [object], again).await
 }
 
-/// The verdict on a message in whose place another one goes on.
-async fn continued(context: &Context, object: &Named, after: Duration) -> Verdict {
-    match go_on(context, object, after).await {
-        Ok(()) => Verdict::Delete,
-        Err(error) => {
+/// The verdict on a message in whose place others go on.
+async fn continued(
+    context: &Context,
+    objects: impl IntoIterator<Item = Named>,
+    after: Duration,
+) -> Verdict {
+    for object in objects {
+        if let Err(error) = go_on(context, &object, after).await {
             tracing::error!(error = format!("{error:#}"), "continuation not sent");
-            Verdict::Later
+            return Verdict::Later;
         }
     }
+    Verdict::Delete
 }
 
 async fn handle_direct(
@@ -191,10 +201,19 @@ async fn handle_direct(
             Ok(Outcome::AlreadyLoaded(record)) => {
                 json!({"state": "already_loaded", "record": record})
             }
+            Ok(Outcome::Ignored(id)) => json!({"state": "ignored", "object": id}),
             Ok(Outcome::Paused(report)) => {
                 let object = Named { etag: Some(report.id.etag.clone()), ..object };
                 go_on(context, &object, Duration::ZERO).await?;
                 json!({"state": "paused", "report": report})
+            }
+            Ok(Outcome::Split { object: id, parts }) => {
+                for part in &parts {
+                    let etag = Some(id.etag.clone());
+                    let named = Named { etag, part: Some(*part), ..object.clone() };
+                    go_on(context, &named, Duration::ZERO).await?;
+                }
+                json!({"state": "split", "parts": parts})
             }
             Ok(Outcome::Busy { lease_until_ms }) => {
                 json!({"state": "busy", "lease_until_ms": lease_until_ms})
@@ -218,6 +237,7 @@ async fn ingest(
         key: object.key.clone(),
         source: object.source.clone(),
         etag: object.etag.clone(),
+        part: object.part,
         retry_failed: try_of.is_first,
         is_last: try_of.is_last,
     };
@@ -228,6 +248,12 @@ async fn ingest(
             publish(&report.emf(now(context)));
         }
         Ok(Outcome::Paused(report)) => report.log("paused"),
+        Ok(Outcome::Ignored(id)) => {
+            tracing::info!(state = "ignored", object = %id, "object");
+        }
+        Ok(Outcome::Split { object, parts }) => {
+            tracing::info!(state = "split", object = %object, parts = parts.len(), "object");
+        }
         Ok(Outcome::AlreadyLoaded(record)) => {
             tracing::info!(state = "already_loaded", source = record.source, object = %record.object, "object");
         }

@@ -74,6 +74,23 @@ pub fn open(input: Input, request: Request) -> Result<Box<dyn Decoder>, DecodeEr
     }
 }
 
+/// A row group of a Parquet file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowGroup {
+    /// Its rows.
+    pub rows: u64,
+    /// Bytes of its column chunks in the file.
+    pub bytes: u64,
+}
+
+/// The row groups of a Parquet file, by its footer alone.
+///
+/// # Errors
+/// [`DecodeError`] when the footer cannot be read.
+pub fn row_groups(ranges: &dyn RangeRead, name: &str) -> Result<Vec<RowGroup>, DecodeError> {
+    parquet::row_groups(ranges, name)
+}
+
 /// The content of an object as [`open`] reads it: decompressed, within the
 /// request's limits. Its errors carry a [`DecodeError`].
 ///

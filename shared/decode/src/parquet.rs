@@ -27,7 +27,7 @@ use parquet::file::metadata::ParquetMetaData;
 use crate::arrow_rows::ArrowRows;
 use crate::fields::Fields;
 use crate::window::Windows;
-use crate::{DecodeError, Decoder, Place, RangeRead, Request};
+use crate::{DecodeError, Decoder, Place, RangeRead, Request, RowGroup};
 use columns::Columns;
 use layout::{Layout, Start};
 use pages::Pages;
@@ -64,6 +64,19 @@ pub(crate) fn open(
     let name = request.name.clone();
     let source = Rows { reader, windows, metadata, name, row: first_row, end, done: false };
     Ok(Box::new(ArrowRows::new(source, first_row, Arc::new(meant), fields, request)))
+}
+
+/// The row groups of a Parquet file, by its footer.
+pub(crate) fn row_groups(ranges: &dyn RangeRead, name: &str) -> Result<Vec<RowGroup>, DecodeError> {
+    let footer = footer::read(ranges, name)?;
+    let number = |number: i64| u64::try_from(number).unwrap_or(0);
+    let groups = footer.metadata.row_groups().iter();
+    Ok(groups
+        .map(|group| RowGroup {
+            rows: number(group.num_rows()),
+            bytes: number(group.compressed_size()),
+        })
+        .collect())
 }
 
 /// A reader of some columns from a row on.

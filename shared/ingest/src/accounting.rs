@@ -212,8 +212,8 @@ fn hours(records: &[Record]) -> Vec<Hour> {
             ..Hour::default()
         });
         match record.state {
-            State::Done => hour.done += 1,
-            State::Loading | State::Paused | State::Failed => hour.open += 1,
+            State::Done | State::Replaced => hour.done += 1,
+            State::Loading | State::Paused | State::Split | State::Failed => hour.open += 1,
         }
         hour.counts += record.counts;
         let Counts { rows_read, rows_written, rows_filtered, rows_quarantined, .. } = hour.counts;

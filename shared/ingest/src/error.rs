@@ -177,6 +177,41 @@ pub enum IngestError {
         /// The one behind the last.
         end: u64,
     },
+    /// A message names a part of an object that is not split so.
+    #[error(
+        "{object}: the ledger knows of no part {part} of it; if its record was removed, send the object without a part"
+    )]
+    NoPart {
+        /// The object.
+        object: String,
+        /// The number of the part.
+        part: u32,
+    },
+    /// A message names a part of a version that is no more.
+    #[error(
+        "{object}: the message is about part {part} of the version with etag {before}, which was overwritten before \
+         the part was loaded; the new version is an object of its own"
+    )]
+    PartOverwritten {
+        /// The object as it is.
+        object: String,
+        /// The number of the part.
+        part: u32,
+        /// The etag that it had.
+        before: String,
+    },
+    /// Its key was overwritten while it was loaded, and the document says that the
+    /// newest version replaces the others.
+    #[error(
+        "{object} was overwritten while it was loaded (its etag is {etag} now): its rows were deleted, and the new \
+         version is loaded by its own message"
+    )]
+    Overwritten {
+        /// The object.
+        object: String,
+        /// The etag that the key has now.
+        etag: String,
+    },
     /// One chunk does not fit into the time of one invocation.
     #[error(
         "{object}: no chunk could be finished from row {row} on within one invocation; \
@@ -210,6 +245,9 @@ impl Disposed for IngestError {
             Self::TooManyBadRows { .. }
             | Self::FailedBefore { .. }
             | Self::Discontinued { .. }
+            | Self::NoPart { .. }
+            | Self::Overwritten { .. }
+            | Self::PartOverwritten { .. }
             | Self::TooManyColumns { .. } => Disposition::Quarantine,
             Self::NoProgress { .. } | Self::Gone { .. } | Self::WrongCount { .. } => {
                 Disposition::Fatal

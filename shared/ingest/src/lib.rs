@@ -2,6 +2,7 @@
 //! commit. [`Ingest::load`] in `object.rs` shows the whole flow on one screen.
 
 mod accounting;
+mod changed;
 mod chunk;
 mod destination;
 mod drift;
@@ -11,6 +12,7 @@ mod failover;
 mod fetch;
 mod health;
 mod object;
+mod parts;
 mod preview;
 mod reader;
 mod reconcile;

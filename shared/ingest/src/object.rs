@@ -18,6 +18,7 @@ use crate::chunk::{ChunkWriter, Written};
 use crate::destination::{Destination, clusters_of, table_name};
 use crate::drift::Told;
 use crate::failover::{Next, Tries, candidates, deferral};
+use crate::parts::Asked;
 use crate::reader::{ReadPlan, Reader, ReadyBatch};
 use crate::report::{Report, Stage, Stopwatches};
 
@@ -33,6 +34,8 @@ pub struct Notice {
     /// The version that it is about, when it says so: should the key hold
     /// another by now, what was begun of this one is closed.
     pub etag: Option<String>,
+    /// The number of a part of it that is to be loaded; all of it otherwise.
+    pub part: Option<u32>,
     /// Whether an object that failed before is tried again: so for a first
     /// delivery, not for the redeliveries on the way to the dead letters.
     pub retry_failed: bool,
@@ -48,8 +51,19 @@ pub enum Outcome {
     Loaded(Report),
     /// It was loaded before; nothing was done.
     AlreadyLoaded(Box<ledger::Record>),
+    /// Its document leaves changed keys out, and another version of its key was
+    /// loaded; nothing was done.
+    Ignored(ObjectId),
     /// The deadline came: progress is kept, a new invocation goes on.
     Paused(Report),
+    /// It is large: it is to be loaded in these parts, each by a notice of its own,
+    /// in any order and at the same time.
+    Split {
+        /// The object.
+        object: ObjectId,
+        /// Numbers of the parts that are not done.
+        parts: Vec<u32>,
+    },
     /// What it needs is away or overloaded: progress is kept, and it is to be
     /// looked at again.
     Deferred {
@@ -74,6 +88,9 @@ pub struct Settings {
     pub lease: Duration,
     /// Prefix of the owner's name in the ledger, such as the function's log stream.
     pub worker: String,
+    /// Bytes above which a Parquet object is split into parts of about as many;
+    /// nothing where nobody sees to the parts.
+    pub split_bytes: Option<u64>,
 }
 
 /// The stages, joined.
@@ -159,10 +176,25 @@ impl Ingest {
             if let Some(lease_until_ms) = self.retire(&source, before).await? {
                 return Ok(Outcome::Busy { lease_until_ms });
             }
+            if let Some(part) = notice.part {
+                let object = object.id.to_string();
+                return Err(IngestError::PartOverwritten { object, part, before: etag.clone() });
+            }
         }
-        let mut claim = match self.claim(&source, &object, notice).await? {
+        if self.is_ignored(&source, &object.id).await? {
+            return Ok(Outcome::Ignored(object.id));
+        }
+        let request = match self.request_for(&source, &object.id, notice).await? {
+            Asked::Claim(request) => request,
+            Asked::Done(record) => return Ok(Outcome::AlreadyLoaded(record)),
+        };
+        let mut claim = match self.claim(&request).await? {
             ClaimOutcome::Claimed(claim) => claim,
-            ClaimOutcome::Done(record) => return Ok(Outcome::AlreadyLoaded(Box::new(record))),
+            ClaimOutcome::Done(record) => {
+                self.gather(&source, &record).await?;
+                return Ok(Outcome::AlreadyLoaded(Box::new(record)));
+            }
+            ClaimOutcome::Split(record) => return self.parts_left(record).await,
             ClaimOutcome::Busy { lease_until_ms } => return Ok(Outcome::Busy { lease_until_ms }),
             ClaimOutcome::Failed(record) => {
                 let reason = record.reason.unwrap_or_default();
@@ -182,8 +214,23 @@ impl Ingest {
             wanted: Vec::new(),
             target: String::new(),
         };
-        let progress = self.load_claimed(&mut loading, &mut claim).await;
-        self.settle(&loading, claim, progress).await
+        if let Some(parts) = self.parts_of(&loading, &claim).await? {
+            let whole = self.ledger.split(claim, &parts).await;
+            let whole = whole.map_err(|cause| ledger_error(&loading, cause))?;
+            return self.parts_left(whole).await;
+        }
+        let (source, part) = (loading.source.clone(), claim.part);
+        let mut progress = self.load_claimed(&mut loading, &mut claim).await;
+        if let (Ok(Progress::Complete), None) = (&progress, part)
+            && let Err(error) = self.replace_others(&source, &loading.object.id).await
+        {
+            progress = Err(error);
+        }
+        let outcome = self.settle(&loading, claim, progress).await;
+        match part {
+            None => outcome,
+            Some(part) => self.settle_part(&source, &loading.object.id, part, outcome).await,
+        }
     }
 
     async fn find_source(
@@ -230,13 +277,22 @@ impl Ingest {
         let failed =
             |cause| IngestError::Ledger { object: before.to_string(), cause: Box::new(cause) };
         let record = self.ledger.get(&source.document.source, &before).await.map_err(failed)?;
-        if !record.is_some_and(|record| matches!(record.state, State::Loading | State::Paused)) {
-            return Ok(None);
+        let Some(record) = record else { return Ok(None) };
+        match record.state {
+            State::Done | State::Failed | State::Replaced => return Ok(None),
+            State::Loading | State::Paused => {}
+            State::Split => {
+                let reason = "the key was overwritten before all of its parts were loaded; the new version is an \
+                              object of its own";
+                tracing::error!(object = %before, reason, "an object was closed");
+                self.ledger.fail_split(&record, reason).await.map_err(failed)?;
+                return Ok(None);
+            }
         }
         let claimed = self.ledger.claim(&self.request(source, &before, false)).await;
         match claimed.map_err(failed)? {
             ClaimOutcome::Busy { lease_until_ms } => return Ok(Some(lease_until_ms)),
-            ClaimOutcome::Done(_) | ClaimOutcome::Failed(_) => {}
+            ClaimOutcome::Done(_) | ClaimOutcome::Failed(_) | ClaimOutcome::Split(_) => {}
             ClaimOutcome::Claimed(claim) => {
                 let reason = format!(
                     "the key was overwritten before all of it was loaded: {} of its source rows are in {}, and the \
@@ -251,24 +307,24 @@ impl Ingest {
         Ok(None)
     }
 
-    async fn claim(
-        &self,
-        source: &Registered,
-        object: &ObjectInfo,
-        notice: &Notice,
-    ) -> Result<ClaimOutcome, IngestError> {
-        let request = self.request(source, &object.id, notice.retry_failed);
-        let claimed = self.ledger.claim(&request).await;
+    async fn claim(&self, request: &ClaimRequest) -> Result<ClaimOutcome, IngestError> {
+        let claimed = self.ledger.claim(request).await;
         claimed.map_err(|cause| IngestError::Ledger {
-            object: object.id.to_string(),
+            object: request.object.to_string(),
             cause: Box::new(cause),
         })
     }
 
-    fn request(&self, source: &Registered, object: &ObjectId, retry_failed: bool) -> ClaimRequest {
+    pub(crate) fn request(
+        &self,
+        source: &Registered,
+        object: &ObjectId,
+        retry_failed: bool,
+    ) -> ClaimRequest {
         ClaimRequest {
             source: source.document.source.clone(),
             object: object.clone(),
+            part: None,
             config_version: source.config_version,
             owner: format!("{}/{}", self.settings.worker, uuid::Uuid::new_v4()),
             lease: self.settings.lease,
@@ -286,6 +342,7 @@ impl Ingest {
             self.thaw(loading, claim).await?;
         }
         self.check_continuation(loading, claim).await?;
+        self.clear(loading, claim).await?;
         let retries = loading.source.document.errors.retries;
         let mut tries = Tries::default();
         loop {
@@ -369,7 +426,9 @@ impl Ingest {
         let loaded_at_ms = claim
             .pending
             .as_ref()
-            .map_or_else(|| self.clock.now_ms(), |pending| pending.loaded_at_ms);
+            .map_or_else(|| self.clock.now_ms(), |pending| pending.loaded_at_ms)
+            // Rows that it brought before it was begun once more are earlier.
+            .max(claim.again_ms);
         let mut reader = Reader::start(ReadPlan {
             document: destination.document.clone(),
             extras: destination.added.len(),
@@ -450,7 +509,10 @@ impl Ingest {
 
     /// Reading the object as its document says, from the claim's progress on.
     pub(crate) fn read_plan(&self, loading: &Loading, claim: &Claim) -> ReadPlan {
-        self.read_plan_at(loading, claim.config_version, claim.next_row, self.clock.now_ms())
+        ReadPlan {
+            until_row: claim.part.map(|part| part.end),
+            ..self.read_plan_at(loading, claim.config_version, claim.next_row, self.clock.now_ms())
+        }
     }
 
     pub(crate) fn read_plan_at(
@@ -468,6 +530,7 @@ impl Ingest {
             config_version,
             captures: loading.captures.clone(),
             from_row,
+            until_row: None,
             loaded_at_ms,
             stopwatches: loading.stopwatches.clone(),
         }
@@ -487,7 +550,8 @@ impl Ingest {
         let mut bounds = plan.chunk_of(first.rows.start);
         bounds.start = claim.next_row;
         let token =
-            Token::of_chunk(&claim.source, &loading.object.id, claim.config_version, &bounds);
+            Token::of_chunk(&claim.source, &loading.object.id, claim.config_version, &bounds)
+                .renewed(claim.again_ms);
         // Where it was sent before it may be, whatever answers now.
         let sent_to = claim.pending.as_ref().map(|before| before.clusters.clone());
         let mut clusters = sent_to.unwrap_or_default();
@@ -614,6 +678,7 @@ fn report(loading: &Loading, claim: &Claim) -> Report {
         counts: claim.counts,
         bytes: loading.object.size,
         steps: loading.stopwatches.read(),
+        is_whole: claim.part.is_none(),
         elapsed_ms: u64::try_from(loading.started.elapsed().as_millis()).unwrap_or(u64::MAX),
     }
 }

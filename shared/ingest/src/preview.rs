@@ -48,6 +48,7 @@ pub async fn preview(
         config_version: 0,
         captures,
         from_row: 0,
+        until_row: None,
         loaded_at_ms: Clock::system().now_ms(),
         stopwatches: Stopwatches::default(),
     };

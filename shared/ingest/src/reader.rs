@@ -47,6 +47,8 @@ pub(crate) struct ReadPlan {
     pub(crate) config_version: u64,
     pub(crate) captures: Captures,
     pub(crate) from_row: u64,
+    /// The row, the first of a chunk, at which reading ends; none for all.
+    pub(crate) until_row: Option<u64>,
     pub(crate) loaded_at_ms: i64,
     pub(crate) stopwatches: Stopwatches,
 }
@@ -106,6 +108,7 @@ impl Reader {
             provenance,
             failed,
             stopwatches,
+            until_row: plan.until_row,
             drift: drift.clone(),
         };
         let thread = tokio::task::spawn_blocking(move || {
@@ -195,6 +198,7 @@ struct Work {
     provenance: Option<Provenance>,
     failed: FetchFailure,
     stopwatches: Stopwatches,
+    until_row: Option<u64>,
     drift: DriftMet,
 }
 
@@ -214,6 +218,9 @@ impl Work {
             self.stopwatches.add(Stage::Decode, start.elapsed());
             self.drift.add(decoder.take_drift());
             let Some(decoded) = decoded else { return Ok(()) };
+            if self.until_row.is_some_and(|until| decoded.rows.start >= until) {
+                return Ok(());
+            }
             let start = Instant::now();
             let ready = self.map(decoded)?;
             self.stopwatches.add(Stage::Transform, start.elapsed());

@@ -107,6 +107,8 @@ struct Replay<'a> {
     loading: &'a Loading,
     destination: &'a Destination,
     extent: &'a Extent,
+    /// When the object was begun once more.
+    again_ms: i64,
 }
 
 impl Ingest {
@@ -193,7 +195,8 @@ impl Ingest {
         watch: &(dyn Fn(&str, Paid) + Sync),
     ) -> Result<bool, IngestError> {
         let (loading, destination) = self.replayed(payment, extent).await?;
-        let replay = Replay { loading: &loading, destination: &destination, extent };
+        let again_ms = payment.claim.record.again_ms;
+        let replay = Replay { loading: &loading, destination: &destination, extent, again_ms };
         let there = self.landed(payment, &replay, extent.start..extent.end).await?;
         // Rows whose INSERT was never answered may have reached the table and not
         // the target of its view. Their tokens put that right, as long as the
@@ -399,7 +402,7 @@ impl Ingest {
         first: ReadyBatch,
         reader: &mut Reader,
     ) -> Result<Written, IngestError> {
-        let Replay { loading, destination, extent } = replay;
+        let Replay { loading, destination, extent, again_ms } = replay;
         let (id, version) = (&loading.object.id, extent.config_version);
         let writer = ChunkWriter {
             warehouse: &self.warehouse,
@@ -409,7 +412,8 @@ impl Ingest {
             object: id,
             clusters: &[cluster.to_owned()],
             bounds,
-            token: &Token::of_chunk(&loading.source.document.source, id, version, &bounds),
+            token: &Token::of_chunk(&loading.source.document.source, id, version, &bounds)
+                .renewed(*again_ms),
             loaded_at_ms: extent.loaded_at_ms,
             // They were judged when the chunk was first written.
             before: None,

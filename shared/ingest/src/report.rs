@@ -47,6 +47,8 @@ pub struct Report {
     pub bytes: u64,
     /// Times of this invocation.
     pub steps: StepTimes,
+    /// Whether the object is whole now: a part of it is not, but for the last one.
+    pub is_whole: bool,
     /// Time that passed in this invocation, in milliseconds.
     pub elapsed_ms: u64,
 }
@@ -88,13 +90,17 @@ impl Report {
             timestamp_ms,
             &[("Source", &self.source)],
             &[
-                count("ObjectsLoaded", 1),
+                count("ObjectsLoaded", u64::from(self.is_whole)),
                 count("RowsRead", self.counts.rows_read),
                 count("RowsWritten", self.counts.rows_written),
                 count("RowsFiltered", self.counts.rows_filtered),
                 count("RowsQuarantined", self.counts.rows_quarantined),
                 count("Chunks", self.counts.chunks),
-                Metric { name: "ObjectBytes", unit: Unit::Bytes, value: self.bytes },
+                Metric {
+                    name: "ObjectBytes",
+                    unit: Unit::Bytes,
+                    value: if self.is_whole { self.bytes } else { 0 },
+                },
                 time("FetchTime", self.steps.fetch_ms),
                 time("DecodeTime", self.steps.decode_ms),
                 time("TransformTime", self.steps.transform_ms),

@@ -63,7 +63,7 @@ impl Ingest {
             ledger: Arc::new(DynamoLedger::new(dynamodb, ledger, clock.clone())),
             warehouse: Arc::new(warehouse),
             clock,
-            settings: Settings { lease, worker: worker.to_owned() },
+            settings: Settings { lease, worker: worker.to_owned(), split_bytes: None },
             told: Told::default(),
         })
     }

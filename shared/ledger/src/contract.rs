@@ -13,8 +13,8 @@ use std::time::Duration;
 use model::{ChunkBounds, Clock, Counts, Disposed, Disposition, ObjectId, Token};
 
 use crate::{
-    ChunkDone, Claim, ClaimOutcome, ClaimRequest, Extent, Ledger, LedgerError, ListQuery, Pending,
-    Record, State, StepMillis, Totals,
+    ChunkDone, Claim, ClaimOutcome, ClaimRequest, Extent, Ledger, LedgerError, ListQuery, Part,
+    Pending, Record, State, StepMillis, Totals,
 };
 
 /// How long the claims of these tests hold.
@@ -67,6 +67,9 @@ macro_rules! ledger_contract {
             a_chunk_may_be_sent_to_one_more_cluster,
             what_a_cluster_lacks_is_owed_until_it_is_paid,
             one_pays_and_a_worker_comes_first,
+            a_split_object_is_done_when_its_parts_are,
+            a_split_object_fails_with_a_part_and_is_mended_by_it,
+            an_object_can_be_begun_once_more,
             any_key_is_its_own_object,
             listings_are_newest_first,
             one_of_sixteen_claims_wins,
@@ -96,6 +99,7 @@ pub fn request(key: &str, owner: &str) -> ClaimRequest {
     ClaimRequest {
         source: "orders".into(),
         object: object(key),
+        part: None,
         config_version: 1,
         owner: owner.into(),
         lease: LEASE,
@@ -201,10 +205,13 @@ pub async fn an_object_goes_from_claim_to_done(ledger: Arc<dyn Ledger>, clock: T
     let expected = Record {
         source: "orders".into(),
         object: object("a"),
+        part: None,
+        parts: Vec::new(),
         state: State::Done,
         owner: "one".into(),
         lease_until_ms: 0,
         fence: 1,
+        again_ms: 0,
         config_version: 1,
         written_version: Some(1),
         next_row: 20,
@@ -546,6 +553,136 @@ pub async fn one_pays_and_a_worker_comes_first(ledger: Arc<dyn Ledger>, clock: T
     assert!(matches!(error, LedgerError::LostDebts { .. }), "{error}");
     let after = record(&*ledger, "a").await;
     assert_eq!((after.extents[0].rows(), after.is_owing), (0..20, true));
+}
+
+const PARTS: [Part; 2] =
+    [Part { index: 0, start: 0, end: 10 }, Part { index: 1, start: 10, end: 25 }];
+
+async fn split(ledger: &dyn Ledger) -> Record {
+    let claim = claimed(ledger, &request("a", "one")).await;
+    ledger.split(claim, &PARTS).await.unwrap()
+}
+
+async fn load_part(ledger: &dyn Ledger, index: usize) -> Record {
+    let part = Some(PARTS[index]);
+    let asked = ClaimRequest { part, ..request("a", &format!("part {index}")) };
+    let mut claim = claimed(ledger, &asked).await;
+    assert_eq!((claim.part, claim.next_row), (part, PARTS[index].start));
+    begin(ledger, &mut claim, PARTS[index].start).await;
+    let named = vec!["ingestion".to_owned(), "standby".to_owned()];
+    let done = ChunkDone { named, ..ten_rows(PARTS[index].start + 10) };
+    ledger.commit(&mut claim, done).await.unwrap();
+    ledger.finish(claim, totals()).await.unwrap()
+}
+
+/// A split object is claimed no more; its parts are records of their own that no
+/// listing shows, and together they make it done.
+pub async fn a_split_object_is_done_when_its_parts_are(ledger: Arc<dyn Ledger>, clock: TestClock) {
+    let whole = split(&*ledger).await;
+    assert_eq!((whole.state, &whole.parts[..]), (State::Split, &PARTS[..]));
+    let ClaimOutcome::Split(found) = ledger.claim(&request("a", "two")).await.unwrap() else {
+        panic!("a split object was claimed");
+    };
+    assert_eq!(found, whole);
+    assert_eq!(ledger.parts(&whole).await.unwrap(), []);
+    clock.pass(Duration::from_secs(1));
+    // The second one is done first.
+    let second = load_part(&*ledger, 1).await;
+    assert_eq!(ledger.parts(&whole).await.unwrap(), std::slice::from_ref(&second));
+    let first = load_part(&*ledger, 0).await;
+    let again = ClaimRequest { part: Some(PARTS[0]), ..request("a", "late") };
+    assert!(matches!(ledger.claim(&again).await.unwrap(), ClaimOutcome::Done(_)));
+    let parts = ledger.parts(&whole).await.unwrap();
+    assert_eq!(parts, [first, second]);
+    let all = ListQuery { source: None, state: None, limit: 9 };
+    assert_eq!(ledger.list(&all).await.unwrap().len(), 1, "parts are shown with their object");
+    assert_eq!(ledger.owing("orders", 9).await.unwrap(), [], "and owe nothing by themselves");
+
+    let named = vec!["ingestion".to_owned(), "standby".to_owned()];
+    let done = ledger.unite(&whole, &parts, totals(), &named).await.unwrap();
+    assert_eq!(done.state, State::Done);
+    assert_eq!(done.counts.rows_read, 2 * ten_rows(0).counts.rows_read);
+    assert_eq!((done.next_row, done.extents.len()), (20, 1));
+    assert_eq!(done.table, Some(totals().table));
+    assert!(done.is_owing, "the standby lacks them");
+    assert_eq!(ledger.unite(&whole, &parts, totals(), &named).await.unwrap(), done);
+    assert_eq!(ledger.get("orders", &object("a")).await.unwrap().unwrap(), done);
+    assert_eq!(ledger.owing("orders", 9).await.unwrap(), std::slice::from_ref(&done));
+    ledger.fail_split(&whole, "too late").await.unwrap();
+    assert_eq!(ledger.get("orders", &object("a")).await.unwrap().unwrap(), done);
+    assert!(matches!(ledger.claim(&request("a", "three")).await.unwrap(), ClaimOutcome::Done(_)));
+}
+
+/// When a part fails, so does the object, until the part was tried again.
+pub async fn a_split_object_fails_with_a_part_and_is_mended_by_it(
+    ledger: Arc<dyn Ledger>,
+    _clock: TestClock,
+) {
+    let whole = split(&*ledger).await;
+    load_part(&*ledger, 0).await;
+    let asked = ClaimRequest { part: Some(PARTS[1]), ..request("a", "bad") };
+    let claim = claimed(&*ledger, &asked).await;
+    ledger.fail(claim, "a bad page").await.unwrap();
+    ledger.fail_split(&whole, "part 1: a bad page").await.unwrap();
+    let failed = record(&*ledger, "a").await;
+    assert_eq!(
+        (failed.state, failed.reason.as_deref()),
+        (State::Failed, Some("part 1: a bad page"))
+    );
+    assert!(matches!(
+        ledger.claim(&request("a", "redelivery")).await.unwrap(),
+        ClaimOutcome::Failed(_)
+    ));
+    let again = ClaimRequest { retry_failed: true, ..request("a", "again") };
+    let ClaimOutcome::Split(found) = ledger.claim(&again).await.unwrap() else {
+        panic!("its parts are to be tried again");
+    };
+    assert_eq!(found.parts, PARTS);
+    let asked = ClaimRequest { retry_failed: true, ..asked };
+    let mut claim = claimed(&*ledger, &asked).await;
+    begin(&*ledger, &mut claim, 10).await;
+    ledger.commit(&mut claim, ten_rows(20)).await.unwrap();
+    ledger.finish(claim, totals()).await.unwrap();
+    let parts = ledger.parts(&whole).await.unwrap();
+    let done = ledger.unite(&found, &parts, totals(), &["ingestion".to_owned()]).await.unwrap();
+    assert_eq!((done.state, done.reason, done.is_owing), (State::Done, None, false));
+}
+
+/// An object that was loaded can be begun from its first row, with other tokens;
+/// so can one whose rows were deleted because another version took their place.
+pub async fn an_object_can_be_begun_once_more(ledger: Arc<dyn Ledger>, clock: TestClock) {
+    assert_eq!(ledger.reopen("orders", &object("a")).await.unwrap(), None);
+    assert!(ledger.replace("orders", &object("a"), "nothing there").await.unwrap());
+    let mut claim = claimed(&*ledger, &request("a", "one")).await;
+    assert_eq!(ledger.reopen("orders", &object("a")).await.unwrap(), None, "it is being loaded");
+    assert!(!ledger.replace("orders", &object("a"), "too early").await.unwrap());
+    landed(&*ledger, &mut claim, &["ingestion"], &["ingestion"]).await;
+    ledger.finish(claim, totals()).await.unwrap();
+
+    clock.pass(Duration::from_secs(5));
+    let open = ledger.reopen("orders", &object("a")).await.unwrap().unwrap();
+    assert_eq!((open.state, open.next_row, open.counts), (State::Replaced, 0, Counts::default()));
+    assert_eq!((open.again_ms, &open.extents[..]), (clock.now_ms(), &[][..]));
+    let newer = ClaimRequest { config_version: 2, ..request("a", "two") };
+    let mut claim = claimed(&*ledger, &newer).await;
+    assert_eq!((claim.config_version, claim.next_row, claim.attempt), (2, 0, 1));
+    assert_eq!((claim.again_ms, claim.fence, claim.pending.clone()), (open.again_ms, 2, None));
+    assert_eq!((claim.written_version, &claim.extents[..]), (None, &[][..]));
+    landed(&*ledger, &mut claim, &["ingestion"], &["ingestion"]).await;
+    let done = ledger.finish(claim, totals()).await.unwrap();
+    assert_eq!((done.state, done.counts), (State::Done, ten_rows(10).counts));
+
+    // Within the same millisecond, it is later all the same.
+    assert!(ledger.replace("orders", &object("a"), "replaced by b").await.unwrap());
+    let replaced = record(&*ledger, "a").await;
+    assert_eq!(
+        (replaced.state, replaced.reason.as_deref(), replaced.is_owing),
+        (State::Replaced, Some("replaced by b"), false)
+    );
+    assert!(replaced.again_ms > open.again_ms);
+    let third = claimed(&*ledger, &request("a", "three")).await;
+    assert!(third.again_ms >= replaced.again_ms);
+    assert_eq!((third.next_row, third.attempt), (0, 1));
 }
 
 /// Nothing in a key can make two objects one.

@@ -8,18 +8,21 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use dynamo::{Fault, TableName, number, text, time};
-use model::{Clock, ObjectId};
+use model::{Clock, Counts, ObjectId};
 
 use crate::change::Change;
-use crate::item::{extents_attribute, key_of, pending_attribute, record, steps_attribute};
+use crate::item::{
+    extents_attribute, key_of, part_attribute, parts_attribute, pending_attribute, record,
+    steps_attribute,
+};
 use crate::table::table_name;
 use crate::transition::{
-    Standing, Verdict, Write, advance, bounded, held, in_order, judge, lease_end, lost_debts,
-    standing,
+    Standing, Verdict, Write, advance, anew, bounded, held, in_order, judge, lease_end, lost_debts,
+    may_reopen, standing, united,
 };
 use crate::{
     ChunkDone, Claim, ClaimOutcome, ClaimRequest, DebtClaim, Extent, Ledger, LedgerError,
-    ListQuery, Pending, Record, State, Totals, is_owing,
+    ListQuery, Part, Pending, Record, State, Totals, is_owing,
 };
 
 /// Tries of one claim before it is given back: each further one means that the
@@ -84,7 +87,10 @@ impl DynamoLedger {
     ) -> Result<Record, LedgerError> {
         in_order(claim, write)?;
         let change = owners_change(claim, write, now_ms);
-        match self.update(&key_of(&claim.source, &claim.object), change).await? {
+        match self
+            .update(&key_of(&claim.source, &claim.object, index_of(claim.part)), change)
+            .await?
+        {
             Ok(record) => Ok(record),
             Err(refusing) => match (standing(refusing.as_ref(), claim, write)?, refusing) {
                 (Standing::Already, Some(record)) => Ok(record),
@@ -94,6 +100,19 @@ impl DynamoLedger {
                 }),
             },
         }
+    }
+
+    async fn item(&self, key: String) -> Result<Option<Record>, Fault> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table.name)
+            .key("pk", text(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Fault::from_sdk(&self.table, error))?;
+        answer.item.as_ref().map(|item| record(&self.table, item)).transpose()
     }
 
     async fn keep(&self, claim: &mut Claim, write: &Write<'_>) -> Result<(), LedgerError> {
@@ -112,22 +131,39 @@ fn take(request: &ClaimRequest, now_ms: i64) -> Change {
         .bind(":loading", text(State::Loading.name()))
         .bind(":now", number(now_ms))
         .set_if_absent("config_version", number(request.config_version))
+        .set_if_absent("next_row", number(request.part.map_or(0, |part| part.start)))
         .add("attempt", number(1));
     claimed(change, request, now_ms)
 }
 
-/// Begins anew after a failure, with the progress that was made.
-fn try_again(request: &ClaimRequest, fence: u64, now_ms: i64) -> Change {
-    let change = Change::when("#state = :failed AND #fence = :fence_was")
-        .bind(":failed", text(State::Failed.name()))
-        .bind(":fence_was", number(fence))
+/// Begins anew after a failure, with the progress that was made, or from the
+/// first row when the rows were deleted.
+fn try_again(request: &ClaimRequest, record: &Record, now_ms: i64) -> Change {
+    let change = Change::when("#state = :state_was AND #fence = :fence_was")
+        .bind(":state_was", text(record.state.name()))
+        .bind(":fence_was", number(record.fence))
         .set("config_version", number(request.config_version))
         .set("attempt", number(1))
         .remove("pending");
     claimed(change, request, now_ms)
 }
 
+/// An object as if nothing of it had been loaded.
+fn cleared(change: Change, record: &Record) -> Change {
+    let gone = ["parts", "written_version", "steps", "pending", "extents", "owes", "cluster"];
+    let change = gone.into_iter().fold(change, Change::remove);
+    counted(change, &record.counts)
+        .set("again_ms", number(record.again_ms))
+        .set("next_row", number(record.next_row))
+        .set("bytes", number(record.bytes))
+        .set("duration_ms", number(record.duration_ms))
+}
+
 fn claimed(change: Change, request: &ClaimRequest, now_ms: i64) -> Change {
+    let change = match &request.part {
+        Some(part) => change.set("part", part_attribute(part)),
+        None => change,
+    };
     change
         .set("source", text(&request.source))
         .set("bucket", text(&request.object.bucket))
@@ -138,7 +174,6 @@ fn claimed(change: Change, request: &ClaimRequest, now_ms: i64) -> Change {
         .set("lease_until_ms", number(lease_end(now_ms, request.lease)))
         .set("claimed_at", time(now_ms))
         .set("updated_at", time(now_ms))
-        .set_if_absent("next_row", number(0))
         .add("fence", number(1))
         .remove("finished_at")
         .remove("reason")
@@ -151,7 +186,9 @@ fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
             " AND (attribute_not_exists(#pending) OR #pending = :pending OR #pending = :before)",
         ),
         Write::Commit(_) => condition.push_str(" AND #pending.#token = :token"),
-        Write::Finish(_) => condition.push_str(" AND attribute_not_exists(#pending)"),
+        Write::Finish(_) | Write::Split(_) => {
+            condition.push_str(" AND attribute_not_exists(#pending)");
+        }
         Write::Renew | Write::Pause(_) | Write::Fail(_) => {}
     }
     let change = Change::when(&condition)
@@ -176,22 +213,17 @@ fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
             let token = claim.pending.as_ref().map_or("", |pending| pending.token.as_str());
             let mut after = claim.clone();
             advance(&mut after, write, now_ms);
-            let change = match is_owing(&after.extents, &done.named) {
+            // What a part owes is owed by the whole, once it is united.
+            let change = match claim.part.is_none() && is_owing(&after.extents, &done.named) {
                 true => change.set("owes", text(&claim.source)),
                 false => change.remove("owes"),
             };
-            change
+            counted(change, &after.counts)
                 .bind(":token", text(token))
                 .set("extents", extents_attribute(&after.extents))
                 .set("lease_until_ms", lease_end)
                 .set("written_version", number(claim.config_version))
                 .set("next_row", number(done.next_row))
-                .set("rows_read", number(after.counts.rows_read))
-                .set("rows_written", number(after.counts.rows_written))
-                .set("rows_filtered", number(after.counts.rows_filtered))
-                .set("rows_quarantined", number(after.counts.rows_quarantined))
-                .set("rows_inserted", number(after.counts.rows_inserted))
-                .set("chunks", number(after.counts.chunks))
                 .set("bytes", number(after.bytes))
                 .set("steps", steps_attribute(&after.steps))
                 .remove("pending")
@@ -214,7 +246,31 @@ fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
             .set("finished_at", time(now_ms))
             .set("reason", text(bounded(reason)))
             .remove("pending"),
+        Write::Split(parts) => released(change, State::Split).set("parts", parts_attribute(parts)),
     }
+}
+
+fn counted(change: Change, counts: &Counts) -> Change {
+    change
+        .set("rows_read", number(counts.rows_read))
+        .set("rows_written", number(counts.rows_written))
+        .set("rows_filtered", number(counts.rows_filtered))
+        .set("rows_quarantined", number(counts.rows_quarantined))
+        .set("rows_inserted", number(counts.rows_inserted))
+        .set("chunks", number(counts.chunks))
+}
+
+fn index_of(part: Option<Part>) -> Option<u32> {
+    part.map(|part| part.index)
+}
+
+/// A change of a split object that is not yet united.
+fn of_split(now_ms: i64) -> Change {
+    Change::when("#state = :split OR (#state = :failed AND attribute_exists(#parts))")
+        .bind(":split", text(State::Split.name()))
+        .bind(":failed", text(State::Failed.name()))
+        .set("updated_at", time(now_ms))
+        .set("finished_at", time(now_ms))
 }
 
 /// A change that only the payer may make, while nobody goes on with the object.
@@ -230,7 +286,7 @@ impl Ledger for DynamoLedger {
     /// A claim whose answer is lost looks busy to its own repetition: the
     /// message comes back, and the lease is over by then.
     async fn claim(&self, request: &ClaimRequest) -> Result<ClaimOutcome, LedgerError> {
-        let key = key_of(&request.source, &request.object);
+        let key = key_of(&request.source, &request.object, index_of(request.part));
         let now_ms = self.clock.now_ms();
         let mut change = take(request, now_ms);
         for _ in 0..CLAIM_TRIES {
@@ -244,7 +300,8 @@ impl Ledger for DynamoLedger {
                 }
                 (Verdict::Done, Some(record)) => return Ok(ClaimOutcome::Done(record)),
                 (Verdict::Failed, Some(record)) => return Ok(ClaimOutcome::Failed(record)),
-                (Verdict::TryAgain, Some(record)) => try_again(request, record.fence, now_ms),
+                (Verdict::Split, Some(record)) => return Ok(ClaimOutcome::Split(record)),
+                (Verdict::TryAgain, Some(record)) => try_again(request, &record, now_ms),
                 _ => take(request, now_ms),
             };
         }
@@ -275,17 +332,106 @@ impl Ledger for DynamoLedger {
         self.write(&claim, &Write::Fail(reason), self.clock.now_ms()).await
     }
 
+    async fn split(&self, claim: Claim, parts: &[Part]) -> Result<Record, LedgerError> {
+        self.write(&claim, &Write::Split(parts), self.clock.now_ms()).await
+    }
+
+    async fn parts(&self, whole: &Record) -> Result<Vec<Record>, LedgerError> {
+        let keys =
+            whole.parts.iter().map(|part| key_of(&whole.source, &whole.object, Some(part.index)));
+        let found = futures::future::try_join_all(keys.map(|key| self.item(key))).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn unite(
+        &self,
+        whole: &Record,
+        parts: &[Record],
+        totals: Totals,
+        named: &[String],
+    ) -> Result<Record, LedgerError> {
+        let now_ms = self.clock.now_ms();
+        let after = united(whole, parts, &totals, named, now_ms);
+        let change = of_split(now_ms)
+            .set("state", text(State::Done.name()))
+            .set("extents", extents_attribute(&after.extents))
+            .set("next_row", number(after.next_row))
+            .set("duration_ms", number(after.duration_ms))
+            .set("cluster", text(&totals.cluster))
+            .set("table", text(&totals.table))
+            .set("bytes", number(after.bytes))
+            .set("steps", steps_attribute(&after.steps))
+            .remove("reason");
+        let change = counted(change, &after.counts);
+        let change = match after.written_version {
+            Some(version) => change.set("written_version", number(version)),
+            None => change,
+        };
+        let change = match after.is_owing {
+            true => change.set("owes", text(&whole.source)),
+            false => change.remove("owes"),
+        };
+        let key = key_of(&whole.source, &whole.object, None);
+        // Refused when another has united it: then that is what it is.
+        match self.update(&key, change).await? {
+            Ok(record) | Err(Some(record)) => Ok(record),
+            Err(None) => Ok(whole.clone()),
+        }
+    }
+
+    async fn fail_split(&self, whole: &Record, reason: &str) -> Result<(), LedgerError> {
+        let change = of_split(self.clock.now_ms())
+            .set("state", text(State::Failed.name()))
+            .set("reason", text(bounded(reason)));
+        // Refused when it has been united meanwhile.
+        self.update(&key_of(&whole.source, &whole.object, None), change).await?.ok();
+        Ok(())
+    }
+
+    async fn reopen(&self, source: &str, object: &ObjectId) -> Result<Option<Record>, LedgerError> {
+        let Some(before) = self.get(source, object).await?.filter(may_reopen) else {
+            return Ok(None);
+        };
+        let now_ms = self.clock.now_ms();
+        let after = anew(&before, now_ms);
+        let change = Change::when("#fence = :fence_was AND #state = :state_was")
+            .bind(":fence_was", number(before.fence))
+            .bind(":state_was", text(before.state.name()))
+            .set("state", text(State::Replaced.name()))
+            .set("attempt", number(0))
+            .set("updated_at", time(now_ms))
+            .remove("finished_at")
+            .remove("reason");
+        let change = cleared(change, &after);
+        Ok(self.update(&key_of(source, object, None), change).await?.ok())
+    }
+
+    async fn replace(
+        &self,
+        source: &str,
+        object: &ObjectId,
+        reason: &str,
+    ) -> Result<bool, LedgerError> {
+        let Some(before) = self.get(source, object).await? else { return Ok(true) };
+        if before.state == State::Loading {
+            return Ok(false);
+        }
+        let now_ms = self.clock.now_ms();
+        let after = anew(&before, now_ms);
+        let change = Change::when("#fence = :fence_was AND #state <> :loading")
+            .bind(":fence_was", number(before.fence))
+            .bind(":loading", text(State::Loading.name()))
+            .set("state", text(State::Replaced.name()))
+            .set("attempt", number(0))
+            .set("updated_at", time(now_ms))
+            .remove("finished_at")
+            .set("reason", text(bounded(reason)));
+        let change = cleared(change, &after);
+        Ok(self.update(&key_of(source, object, None), change).await?.is_ok())
+    }
+
     async fn get(&self, source: &str, object: &ObjectId) -> Result<Option<Record>, LedgerError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table.name)
-            .key("pk", text(key_of(source, object)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| Fault::from_sdk(&self.table, error))?;
-        Ok(answer.item.as_ref().map(|item| record(&self.table, item)).transpose()?)
+        Ok(self.item(key_of(source, object, None)).await?)
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Record>, LedgerError> {
@@ -314,7 +460,7 @@ impl Ledger for DynamoLedger {
             .bind(":now", number(now_ms))
             .set("payer", text(payer))
             .set("payer_until_ms", number(lease_end(now_ms, lease)));
-        let claimed = self.update(&key_of(source, object), change).await?;
+        let claimed = self.update(&key_of(source, object, None), change).await?;
         Ok(claimed.ok().map(|record| DebtClaim { payer: payer.to_owned(), lease, record }))
     }
 
@@ -333,14 +479,14 @@ impl Ledger for DynamoLedger {
             true => change.set("owes", text(&claim.record.source)),
             false => change.remove("owes"),
         };
-        let key = key_of(&claim.record.source, &claim.record.object);
+        let key = key_of(&claim.record.source, &claim.record.object, None);
         claim.record = self.update(&key, change).await?.map_err(|_| lost_debts(claim))?;
         Ok(())
     }
 
     async fn release_debts(&self, claim: DebtClaim) -> Result<(), LedgerError> {
         let change = payers_change(&claim).remove("payer").remove("payer_until_ms");
-        let key = key_of(&claim.record.source, &claim.record.object);
+        let key = key_of(&claim.record.source, &claim.record.object, None);
         // Refused when it was lost: it is somebody else's then.
         self.update(&key, change).await?.ok();
         Ok(())

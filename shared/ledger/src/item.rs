@@ -6,19 +6,22 @@ use dynamo::{Fault, Item, Row, TableName, number, text};
 use model::{ChunkBounds, Counts, ObjectId, Token};
 use sha2::{Digest, Sha256};
 
-use crate::{Extent, Pending, Record, State, StepMillis};
+use crate::{Extent, Part, Pending, Record, State, StepMillis};
 
 /// Most bytes of a partition key.
 const MAX_KEY_BYTES: usize = 2048;
 
-/// The partition key of an object under a source.
+/// The partition key of an object under a source, or of a part of it.
 ///
-/// The four parts are joined by `#`, with `#` and `%` inside of them escaped, so
-/// that no two objects share a key. Only an absurdly long one is hashed; it then
-/// has two `#` instead of three.
-pub(crate) fn key_of(source: &str, object: &ObjectId) -> String {
-    let parts = [source, &object.bucket, &object.key, &object.etag];
-    let key = parts.map(|part| part.replace('%', "%25").replace('#', "%23")).join("#");
+/// The four names are joined by `#`, with `#` and `%` inside of them escaped, so
+/// that no two objects share a key; the number of a part comes behind another.
+/// Only an absurdly long one is hashed; it then has two `#` instead of three.
+pub(crate) fn key_of(source: &str, object: &ObjectId, part: Option<u32>) -> String {
+    let names = [source, &object.bucket, &object.key, &object.etag];
+    let mut key = names.map(|name| name.replace('%', "%25").replace('#', "%23")).join("#");
+    if let Some(index) = part {
+        key.push_str(&format!("#{index}"));
+    }
     if key.len() <= MAX_KEY_BYTES {
         return key;
     }
@@ -58,6 +61,20 @@ fn texts<'a>(values: impl IntoIterator<Item = &'a String>) -> AttributeValue {
     AttributeValue::L(values.into_iter().map(text).collect())
 }
 
+/// The parts of an object as an attribute.
+pub(crate) fn parts_attribute(parts: &[Part]) -> AttributeValue {
+    AttributeValue::L(parts.iter().map(part_attribute).collect())
+}
+
+/// A part of an object as an attribute.
+pub(crate) fn part_attribute(part: &Part) -> AttributeValue {
+    AttributeValue::M(Item::from([
+        ("index".to_owned(), number(part.index)),
+        ("start".to_owned(), number(part.start)),
+        ("end".to_owned(), number(part.end)),
+    ]))
+}
+
 /// The milliseconds of the steps as an attribute.
 pub(crate) fn steps_attribute(steps: &StepMillis) -> AttributeValue {
     AttributeValue::M(Item::from([
@@ -82,11 +99,14 @@ pub(crate) fn record(table: &TableName, item: &Item) -> Result<Record, Fault> {
             key: row.text("key")?.to_owned(),
             etag: row.text("etag")?.to_owned(),
         },
+        part: row.map_if_any("part")?.map(|row| part(&row)).transpose()?,
+        parts: row.maps("parts")?.iter().map(part).collect::<Result<_, _>>()?,
         state: State::from_name(name)
             .ok_or_else(|| row.damaged("state", &format!("is `{name}`, no known state")))?,
         owner: row.text("owner")?.to_owned(),
         lease_until_ms: row.number("lease_until_ms")?,
         fence: row.number("fence")?,
+        again_ms: row.number_if_any("again_ms")?.unwrap_or(0),
         config_version: row.number("config_version")?,
         written_version: row.number_if_any("written_version")?,
         next_row: row.number("next_row")?,
@@ -127,6 +147,10 @@ fn pending(row: &Row<'_>) -> Result<Pending, Fault> {
     })
 }
 
+fn part(row: &Row<'_>) -> Result<Part, Fault> {
+    Ok(Part { index: row.number("index")?, start: row.number("start")?, end: row.number("end")? })
+}
+
 fn extent(row: &Row<'_>) -> Result<Extent, Fault> {
     Ok(Extent {
         start: row.number("start")?,
@@ -164,21 +188,26 @@ mod tests {
     #[test]
     fn the_longest_key_of_s3_fits() {
         for key in ["#".repeat(1024), "ü".repeat(512), "a".repeat(1024)] {
-            let made =
-                key_of("source", &object("bucket", &key, "0123456789abcdef0123456789abcdef-12"));
+            let made = key_of(
+                "source",
+                &object("bucket", &key, "0123456789abcdef0123456789abcdef-12"),
+                None,
+            );
             assert!(made.len() <= MAX_KEY_BYTES, "{}", made.len());
         }
         assert_ne!(
-            key_of("s", &object("b", &"#".repeat(1024), "e")),
-            key_of("s", &object("b", &"#".repeat(1024), "f"))
+            key_of("s", &object("b", &"#".repeat(1024), "e"), None),
+            key_of("s", &object("b", &"#".repeat(1024), "f"), None)
         );
     }
 
     proptest::proptest! {
         #[test]
         fn every_identity_has_its_own_key(parts in proptest::collection::vec("[a#%23/]{0,6}", 4)) {
-            let key = key_of(&parts[0], &object(&parts[1], &parts[2], &parts[3]));
-            proptest::prop_assert_eq!(decoded(&key), parts);
+            let key = key_of(&parts[0], &object(&parts[1], &parts[2], &parts[3]), None);
+            proptest::prop_assert_eq!(decoded(&key), parts.clone());
+            let part = key_of(&parts[0], &object(&parts[1], &parts[2], &parts[3]), Some(7));
+            proptest::prop_assert_eq!(part.split('#').count(), key.split('#').count() + 1);
         }
     }
 }

@@ -33,8 +33,8 @@ pub use extent::{Extent, is_owing, paid};
 pub use memory::MemoryLedger;
 pub use outages::{NodeOutage, Outages};
 pub use record::{
-    ChunkDone, Claim, ClaimOutcome, ClaimRequest, DebtClaim, ListQuery, Pending, Record, State,
-    StepMillis, Totals,
+    ChunkDone, Claim, ClaimOutcome, ClaimRequest, DebtClaim, ListQuery, Part, Pending, Record,
+    State, StepMillis, Totals,
 };
 pub use table::{BY_DEBT, BY_SOURCE, VARIABLE, create_table};
 
@@ -94,6 +94,61 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// [`LedgerError::LostClaim`] when another owner took over.
     async fn fail(&self, claim: Claim, reason: &str) -> Result<Record, LedgerError>;
+
+    /// Gives the object up to be loaded in parts, each claimed by itself. Nothing
+    /// of it may have been sent yet.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostClaim`] when another owner took over.
+    async fn split(&self, claim: Claim, parts: &[Part]) -> Result<Record, LedgerError>;
+
+    /// The records of the parts of a split object, as far as there are any yet.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the ledger cannot be used.
+    async fn parts(&self, whole: &Record) -> Result<Vec<Record>, LedgerError>;
+
+    /// Notes that a split object is done, with what its parts brought. They must
+    /// all be given, and be done. `named` are the clusters that are to hold its
+    /// rows. Uniting again changes nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the ledger cannot be used.
+    async fn unite(
+        &self,
+        whole: &Record,
+        parts: &[Record],
+        totals: Totals,
+        named: &[String],
+    ) -> Result<Record, LedgerError>;
+
+    /// Notes that a split object cannot be loaded, and why. Its parts stay as
+    /// they are: they may be tried again, and be united.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the ledger cannot be used.
+    async fn fail_split(&self, whole: &Record, reason: &str) -> Result<(), LedgerError>;
+
+    /// Lets an object that is done, failed or replaced be loaded once more from
+    /// its first row, with the document as it is then: the next claim begins it.
+    /// None when there is no such object, or somebody is loading it.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the ledger cannot be used.
+    async fn reopen(&self, source: &str, object: &ObjectId) -> Result<Option<Record>, LedgerError>;
+
+    /// Notes that the rows of an object were deleted because another version of
+    /// its key took their place: it owes nothing any more. False when somebody
+    /// is loading it; true also when there is no such object.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the ledger cannot be used.
+    async fn replace(
+        &self,
+        source: &str,
+        object: &ObjectId,
+        reason: &str,
+    ) -> Result<bool, LedgerError>;
 
     /// The record of one object, if there is one.
     ///

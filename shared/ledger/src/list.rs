@@ -47,7 +47,11 @@ impl DynamoLedger {
             }
             let page = request.send().await.map_err(|error| Fault::from_sdk(&self.table, error))?;
             for item in page.items() {
-                found.push(record(&self.table, item)?);
+                let record = record(&self.table, item)?;
+                // A part is shown with its object.
+                if record.part.is_none() {
+                    found.push(record);
+                }
             }
             from = page.last_evaluated_key;
             if from.is_none() {
@@ -81,7 +85,11 @@ impl DynamoLedger {
                 .await
                 .map_err(|error| Fault::from_sdk(&self.table, error))?;
             for item in page.items() {
-                found.push(record(&self.table, item)?);
+                let record = record(&self.table, item)?;
+                // A part is shown with its object.
+                if record.part.is_none() {
+                    found.push(record);
+                }
             }
             from = page.last_evaluated_key;
             if from.is_none() {
@@ -110,7 +118,11 @@ impl DynamoLedger {
                 .await
                 .map_err(|error| Fault::from_sdk(&self.table, error))?;
             for item in page.items() {
-                found.push(record(&self.table, item)?);
+                let record = record(&self.table, item)?;
+                // A part is shown with its object.
+                if record.part.is_none() {
+                    found.push(record);
+                }
             }
             scanned += usize::try_from(page.scanned_count()).unwrap_or(0);
             from = page.last_evaluated_key;

@@ -8,15 +8,17 @@ use async_trait::async_trait;
 use model::{Clock, ObjectId};
 
 use crate::transition::{
-    Standing, Verdict, Write, advance, claimed, in_order, is_payer, judge, lease_end, lost_debts,
-    may_pay, standing, written,
+    Standing, Verdict, Write, advance, anew, bounded, claimed, in_order, is_payer, is_split, judge,
+    lease_end, lost_debts, may_pay, may_reopen, standing, united, written,
 };
 use crate::{
     ChunkDone, Claim, ClaimOutcome, ClaimRequest, DebtClaim, Extent, Ledger, LedgerError,
-    ListQuery, Pending, Record, Totals, is_owing,
+    ListQuery, Part, Pending, Record, State, Totals, is_owing,
 };
 
-type Records = BTreeMap<(String, ObjectId), Record>;
+/// Source, object and the number of the part.
+type Key = (String, ObjectId, Option<u32>);
+type Records = BTreeMap<Key, Record>;
 
 /// A ledger that lives as long as this value: for `load --local` and tests.
 #[derive(Debug)]
@@ -40,7 +42,8 @@ impl MemoryLedger {
     fn write(&self, claim: &Claim, write: &Write<'_>) -> Result<(Record, i64), LedgerError> {
         in_order(claim, write)?;
         let now_ms = self.clock.now_ms();
-        let key = (claim.source.clone(), claim.object.clone());
+        let part = claim.part.map(|part| part.index);
+        let key = (claim.source.clone(), claim.object.clone(), part);
         let mut records = self.records();
         let standing = standing(records.get(&key), claim, write)?;
         match (records.get_mut(&key), standing) {
@@ -60,18 +63,31 @@ impl MemoryLedger {
     }
 }
 
+fn whole_of(record: &Record) -> Key {
+    (record.source.clone(), record.object.clone(), None)
+}
+
 #[async_trait]
 impl Ledger for MemoryLedger {
     async fn claim(&self, request: &ClaimRequest) -> Result<ClaimOutcome, LedgerError> {
         let now_ms = self.clock.now_ms();
-        let key = (request.source.clone(), request.object.clone());
+        let part = request.part.map(|part| part.index);
+        let key = (request.source.clone(), request.object.clone(), part);
         let mut records = self.records();
         let found = records.get(&key);
         Ok(match (judge(found, request, now_ms), found) {
             (Verdict::Busy { lease_until_ms }, _) => ClaimOutcome::Busy { lease_until_ms },
             (Verdict::Done, Some(record)) => ClaimOutcome::Done(record.clone()),
             (Verdict::Failed, Some(record)) => ClaimOutcome::Failed(record.clone()),
-            (Verdict::Take | Verdict::TryAgain | Verdict::Done | Verdict::Failed, _) => {
+            (Verdict::Split, Some(record)) => ClaimOutcome::Split(record.clone()),
+            (
+                Verdict::Take
+                | Verdict::TryAgain
+                | Verdict::Done
+                | Verdict::Failed
+                | Verdict::Split,
+                _,
+            ) => {
                 let record = claimed(found, request, now_ms);
                 let claim = record.claim(request.lease);
                 records.insert(key, record);
@@ -104,14 +120,83 @@ impl Ledger for MemoryLedger {
         self.write(&claim, &Write::Fail(reason)).map(|(record, _)| record)
     }
 
+    async fn split(&self, claim: Claim, parts: &[Part]) -> Result<Record, LedgerError> {
+        self.write(&claim, &Write::Split(parts)).map(|(record, _)| record)
+    }
+
+    async fn parts(&self, whole: &Record) -> Result<Vec<Record>, LedgerError> {
+        let records = self.records();
+        let key = |part: &Part| (whole.source.clone(), whole.object.clone(), Some(part.index));
+        Ok(whole.parts.iter().filter_map(|part| records.get(&key(part)).cloned()).collect())
+    }
+
+    async fn unite(
+        &self,
+        whole: &Record,
+        parts: &[Record],
+        totals: Totals,
+        named: &[String],
+    ) -> Result<Record, LedgerError> {
+        let now_ms = self.clock.now_ms();
+        let mut records = self.records();
+        let Some(record) = records.get_mut(&whole_of(whole)) else { return Ok(whole.clone()) };
+        if is_split(record) {
+            *record = united(record, parts, &totals, named, now_ms);
+        }
+        Ok(record.clone())
+    }
+
+    async fn fail_split(&self, whole: &Record, reason: &str) -> Result<(), LedgerError> {
+        let now_ms = self.clock.now_ms();
+        if let Some(record) = self.records().get_mut(&whole_of(whole))
+            && is_split(record)
+        {
+            record.state = State::Failed;
+            record.reason = Some(bounded(reason).to_owned());
+            record.updated_at_ms = now_ms;
+            record.finished_at_ms = Some(now_ms);
+        }
+        Ok(())
+    }
+
+    async fn reopen(&self, source: &str, object: &ObjectId) -> Result<Option<Record>, LedgerError> {
+        let now_ms = self.clock.now_ms();
+        let mut records = self.records();
+        let found = records.get_mut(&(source.to_owned(), object.clone(), None));
+        Ok(found.filter(|record| may_reopen(record)).map(|record| {
+            *record = anew(record, now_ms);
+            record.clone()
+        }))
+    }
+
+    async fn replace(
+        &self,
+        source: &str,
+        object: &ObjectId,
+        reason: &str,
+    ) -> Result<bool, LedgerError> {
+        let now_ms = self.clock.now_ms();
+        let mut records = self.records();
+        let Some(record) = records.get_mut(&(source.to_owned(), object.clone(), None)) else {
+            return Ok(true);
+        };
+        if record.state == State::Loading {
+            return Ok(false);
+        }
+        let reason = Some(bounded(reason).to_owned());
+        *record = Record { reason, ..anew(record, now_ms) };
+        Ok(true)
+    }
+
     async fn get(&self, source: &str, object: &ObjectId) -> Result<Option<Record>, LedgerError> {
-        Ok(self.records().get(&(source.to_owned(), object.clone())).cloned())
+        Ok(self.records().get(&(source.to_owned(), object.clone(), None)).cloned())
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Record>, LedgerError> {
         let mut found: Vec<Record> = self
             .records()
             .values()
+            .filter(|record| record.part.is_none())
             .filter(|record| query.source.as_ref().is_none_or(|source| *source == record.source))
             .filter(|record| query.state.is_none_or(|state| state == record.state))
             .cloned()
@@ -125,7 +210,7 @@ impl Ledger for MemoryLedger {
         let mut found: Vec<Record> = self
             .records()
             .values()
-            .filter(|record| record.source == source && record.is_owing)
+            .filter(|record| record.source == source && record.is_owing && record.part.is_none())
             .cloned()
             .collect();
         found.sort_by_key(|record| record.updated_at_ms);
@@ -142,7 +227,7 @@ impl Ledger for MemoryLedger {
     ) -> Result<Option<DebtClaim>, LedgerError> {
         let now_ms = self.clock.now_ms();
         let mut records = self.records();
-        let found = records.get_mut(&(source.to_owned(), object.clone()));
+        let found = records.get_mut(&(source.to_owned(), object.clone(), None));
         let Some(record) = found.filter(|record| may_pay(record, payer, now_ms)) else {
             return Ok(None);
         };
@@ -158,7 +243,7 @@ impl Ledger for MemoryLedger {
     ) -> Result<(), LedgerError> {
         let now_ms = self.clock.now_ms();
         let mut records = self.records();
-        let found = records.get_mut(&(claim.record.source.clone(), claim.record.object.clone()));
+        let found = records.get_mut(&whole_of(&claim.record));
         let record = found.filter(|record| is_payer(record, claim));
         let record = record.ok_or_else(|| lost_debts(claim))?;
         record.is_owing = is_owing(&extents, named);
@@ -171,7 +256,7 @@ impl Ledger for MemoryLedger {
 
     async fn release_debts(&self, claim: DebtClaim) -> Result<(), LedgerError> {
         let mut records = self.records();
-        let found = records.get_mut(&(claim.record.source.clone(), claim.record.object.clone()));
+        let found = records.get_mut(&whole_of(&claim.record));
         if let Some(record) = found.filter(|record| is_payer(record, &claim)) {
             record.payer = None;
         }

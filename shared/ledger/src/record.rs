@@ -17,6 +17,10 @@ pub enum State {
     Paused,
     /// Every row is accounted for.
     Done,
+    /// It is loaded in parts, each with a record of its own.
+    Split,
+    /// Its rows were deleted: another version of its key took their place.
+    Replaced,
     /// It cannot be loaded; the reason is in the record.
     Failed,
 }
@@ -29,6 +33,8 @@ impl State {
             Self::Loading => "loading",
             Self::Paused => "paused",
             Self::Done => "done",
+            Self::Split => "split",
+            Self::Replaced => "replaced",
             Self::Failed => "failed",
         }
     }
@@ -36,7 +42,7 @@ impl State {
     /// The state that a word names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Loading, Self::Paused, Self::Done, Self::Failed]
+        [Self::Loading, Self::Paused, Self::Done, Self::Split, Self::Replaced, Self::Failed]
             .into_iter()
             .find(|state| state.name() == name)
     }
@@ -96,13 +102,28 @@ impl Pending {
     }
 }
 
-/// Asks for an object.
+/// A run of source rows of a large object that is loaded by itself, beside the
+/// others. It begins and ends where chunks do: whether an object is split changes
+/// none of its chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its number, from 0.
+    pub index: u32,
+    /// Source rows, from this one.
+    pub start: u64,
+    /// Up to this one, exclusive.
+    pub end: u64,
+}
+
+/// Asks for an object, or for a part of one.
 #[derive(Debug, Clone)]
 pub struct ClaimRequest {
     /// The source whose rows the object holds.
     pub source: String,
     /// The object.
     pub object: ObjectId,
+    /// The part that is asked for; the whole object otherwise.
+    pub part: Option<Part>,
     /// The version of the source document to freeze, should this be the first
     /// claim, or the first after a failure.
     pub config_version: u64,
@@ -129,6 +150,8 @@ pub enum ClaimOutcome {
     Done(Record),
     /// It failed, and the request did not ask to try again.
     Failed(Record),
+    /// It is loaded in parts; the record names them.
+    Split(Record),
 }
 
 /// The right to load an object. Whoever holds it hands it back through
@@ -139,6 +162,8 @@ pub struct Claim {
     pub source: String,
     /// The object.
     pub object: ObjectId,
+    /// The part that is held, when it is not the whole object.
+    pub part: Option<Part>,
     /// Who holds the claim.
     pub owner: String,
     /// Rises with every claim of the object; a write under an older fence fails.
@@ -147,6 +172,10 @@ pub struct Claim {
     pub lease: Duration,
     /// When the lease ends, in milliseconds since 1970.
     pub lease_until_ms: i64,
+    /// When the object was begun once more from its first row, in milliseconds
+    /// since 1970; 0 when it never was. Part of its tokens, and earlier than
+    /// every `_loaded_at` since.
+    pub again_ms: i64,
     /// Version of the source document that the object is loaded with: frozen by
     /// its first claim, and by the first after a failure.
     pub config_version: u64,
@@ -210,6 +239,12 @@ pub struct Record {
     pub source: String,
     /// The object.
     pub object: ObjectId,
+    /// The part of it that this record is about, when it is not about all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+    /// The parts that it is loaded in, when it is split.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// How far it is.
     pub state: State,
     /// Who holds it, or held it last.
@@ -218,6 +253,9 @@ pub struct Record {
     pub lease_until_ms: i64,
     /// Number of claims so far.
     pub fence: u64,
+    /// When it was begun once more from its first row; 0 when it never was.
+    #[serde(default)]
+    pub again_ms: i64,
     /// Version of the source document that it is loaded with.
     pub config_version: u64,
     /// Version that the newest committed chunk was written with.
@@ -266,10 +304,12 @@ impl Record {
         Claim {
             source: self.source.clone(),
             object: self.object.clone(),
+            part: self.part,
             owner: self.owner.clone(),
             fence: self.fence,
             lease,
             lease_until_ms: self.lease_until_ms,
+            again_ms: self.again_ms,
             config_version: self.config_version,
             written_version: self.written_version,
             next_row: self.next_row,

@@ -9,7 +9,8 @@ use model::ChunkBounds;
 
 use crate::extent::{append, is_owing};
 use crate::{
-    ChunkDone, Claim, ClaimRequest, DebtClaim, Extent, LedgerError, Pending, Record, State, Totals,
+    ChunkDone, Claim, ClaimRequest, DebtClaim, Extent, LedgerError, Part, Pending, Record, State,
+    Totals,
 };
 
 /// What a claim may do with the record that is there.
@@ -17,7 +18,8 @@ use crate::{
 pub(crate) enum Verdict {
     /// Make the record, or take it over with its progress.
     Take,
-    /// Begin anew after a failure, with the progress that was made.
+    /// Begin anew after a failure, with the progress that was made, or from the
+    /// first row when the rows were deleted.
     TryAgain,
     /// Another owner holds it until then.
     Busy { lease_until_ms: i64 },
@@ -25,6 +27,8 @@ pub(crate) enum Verdict {
     Done,
     /// It failed, and is not to be tried again.
     Failed,
+    /// It is loaded in parts.
+    Split,
 }
 
 /// A write of an owner.
@@ -36,6 +40,7 @@ pub(crate) enum Write<'a> {
     Pause(Option<&'a str>),
     Finish(&'a Totals),
     Fail(&'a str),
+    Split(&'a [Part]),
 }
 
 /// What an owner's write meets.
@@ -55,6 +60,10 @@ pub(crate) fn judge(record: Option<&Record>, request: &ClaimRequest, now_ms: i64
         State::Loading if record.lease_until_ms <= now_ms => Verdict::Take,
         State::Loading => Verdict::Busy { lease_until_ms: record.lease_until_ms },
         State::Done => Verdict::Done,
+        State::Split => Verdict::Split,
+        State::Replaced => Verdict::TryAgain,
+        // Those of its parts that failed are tried again.
+        State::Failed if request.retry_failed && !record.parts.is_empty() => Verdict::Split,
         State::Failed if request.retry_failed => Verdict::TryAgain,
         State::Failed => Verdict::Failed,
     }
@@ -62,7 +71,8 @@ pub(crate) fn judge(record: Option<&Record>, request: &ClaimRequest, now_ms: i64
 
 /// The record after a claim that [`judge`] allowed.
 pub(crate) fn claimed(record: Option<&Record>, request: &ClaimRequest, now_ms: i64) -> Record {
-    let failed = record.is_some_and(|record| record.state == State::Failed);
+    let failed =
+        record.is_some_and(|record| matches!(record.state, State::Failed | State::Replaced));
     let before = record.cloned().unwrap_or_else(|| blank(request));
     Record {
         state: State::Loading,
@@ -84,13 +94,16 @@ fn blank(request: &ClaimRequest) -> Record {
     Record {
         source: request.source.clone(),
         object: request.object.clone(),
+        part: request.part,
+        parts: Vec::new(),
         state: State::Loading,
         owner: request.owner.clone(),
         lease_until_ms: 0,
         fence: 0,
+        again_ms: 0,
         config_version: request.config_version,
         written_version: None,
-        next_row: 0,
+        next_row: request.part.map_or(0, |part| part.start),
         counts: model::Counts::default(),
         bytes: 0,
         steps: crate::StepMillis::default(),
@@ -127,7 +140,7 @@ pub(crate) fn in_order(claim: &Claim, write: &Write<'_>) -> Result<(), LedgerErr
                 end: *end,
             })
         }
-        (Write::Finish(_), Some(found)) => Err(still_pending(claim, found)),
+        (Write::Finish(_) | Write::Split(_), Some(found)) => Err(still_pending(claim, found)),
         _ => Ok(()),
     }
 }
@@ -143,8 +156,11 @@ pub(crate) fn standing(
     match (write, record.state) {
         (Write::Pause(_), State::Paused)
         | (Write::Finish(_), State::Done)
-        | (Write::Fail(_), State::Failed) => Ok(Standing::Already),
-        (_, State::Paused | State::Done | State::Failed) => Err(lost(claim)),
+        | (Write::Fail(_), State::Failed)
+        | (Write::Split(_), State::Split) => Ok(Standing::Already),
+        (_, State::Paused | State::Done | State::Failed | State::Split | State::Replaced) => {
+            Err(lost(claim))
+        }
         (Write::Intend(wanted), State::Loading) => match &record.pending {
             Some(found) if found == *wanted || Some(found) == claim.pending.as_ref() => {
                 Ok(Standing::Due)
@@ -160,7 +176,7 @@ pub(crate) fn standing(
             }
             _ => Err(nothing_pending(claim)),
         },
-        (Write::Finish(_), State::Loading) => match &record.pending {
+        (Write::Finish(_) | Write::Split(_), State::Loading) => match &record.pending {
             Some(found) => Err(still_pending(claim, found)),
             None => Ok(Standing::Due),
         },
@@ -206,6 +222,10 @@ pub(crate) fn written(record: &Record, claim: &Claim, write: &Write<'_>, now_ms:
             after.pending = None;
             after.finished_at_ms = Some(now_ms);
         }
+        Write::Split(parts) => {
+            after.state = State::Split;
+            after.parts = parts.to_vec();
+        }
     }
     after.lease_until_ms = 0;
     after.duration_ms = held(claim, now_ms);
@@ -227,8 +247,86 @@ pub(crate) fn advance(claim: &mut Claim, write: &Write<'_>, now_ms: i64) {
                 append(&mut claim.extents, extent(claim.config_version, &pending, done));
             }
         }
-        Write::Renew | Write::Pause(_) | Write::Finish(_) | Write::Fail(_) => {}
+        Write::Renew | Write::Pause(_) | Write::Finish(_) | Write::Fail(_) | Write::Split(_) => {}
     }
+}
+
+/// Whether an object may be begun from its first row.
+pub(crate) fn may_reopen(record: &Record) -> bool {
+    matches!(record.state, State::Done | State::Failed | State::Replaced)
+}
+
+/// An object as if nothing of it had been loaded.
+pub(crate) fn anew(record: &Record, now_ms: i64) -> Record {
+    let newest = record.extents.iter().map(|extent| extent.loaded_at_ms).max().unwrap_or(0);
+    Record {
+        state: State::Replaced,
+        // Later than every row that it brought, whatever the clocks said.
+        again_ms: again_at(now_ms, record.again_ms.max(newest)),
+        parts: Vec::new(),
+        written_version: None,
+        next_row: 0,
+        counts: model::Counts::default(),
+        bytes: 0,
+        steps: crate::StepMillis::default(),
+        pending: None,
+        extents: Vec::new(),
+        is_owing: false,
+        attempt: 0,
+        duration_ms: 0,
+        cluster: None,
+        updated_at_ms: now_ms,
+        finished_at_ms: None,
+        reason: None,
+        ..record.clone()
+    }
+}
+
+/// When an object is begun once more, after all that it brought before.
+pub(crate) fn again_at(now_ms: i64, newest_ms: i64) -> i64 {
+    now_ms.max(newest_ms + 1)
+}
+
+/// Whether a split object is still to be united, or to be called failed.
+pub(crate) fn is_split(record: &Record) -> bool {
+    record.state == State::Split || (record.state == State::Failed && !record.parts.is_empty())
+}
+
+/// A split object whose parts are done.
+pub(crate) fn united(
+    whole: &Record,
+    parts: &[Record],
+    totals: &Totals,
+    named: &[String],
+    now_ms: i64,
+) -> Record {
+    let mut after = Record {
+        state: State::Done,
+        counts: model::Counts::default(),
+        steps: totals.steps,
+        bytes: totals.bytes,
+        extents: Vec::new(),
+        cluster: Some(totals.cluster.clone()),
+        table: Some(totals.table.clone()),
+        updated_at_ms: now_ms,
+        finished_at_ms: Some(now_ms),
+        reason: None,
+        ..whole.clone()
+    };
+    let mut parts: Vec<&Record> = parts.iter().collect();
+    parts.sort_by_key(|record| record.part.map(|part| part.index));
+    for part in parts {
+        after.counts += part.counts;
+        after.steps += part.steps;
+        after.duration_ms += part.duration_ms;
+        after.next_row = after.next_row.max(part.next_row);
+        after.written_version = after.written_version.max(part.written_version);
+        for extent in &part.extents {
+            append(&mut after.extents, extent.clone());
+        }
+    }
+    after.is_owing = is_owing(&after.extents, named);
+    after
 }
 
 /// Where a committed chunk is.

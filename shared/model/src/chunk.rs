@@ -73,6 +73,17 @@ impl Token {
         Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// The token of the same chunk of an object that is loaded once more from its
+    /// beginning, at a moment in milliseconds since 1970: the table would drop
+    /// rows under the token that they had. 0 stands for the first time.
+    #[must_use]
+    pub fn renewed(self, again_ms: i64) -> Self {
+        match again_ms {
+            0 => self,
+            moment => self.companion(&format!("again-{moment}")),
+        }
+    }
+
     /// The token of a companion INSERT of the same chunk (its quarantined rows).
     #[must_use]
     pub fn companion(&self, suffix: &str) -> Self {

@@ -22,6 +22,9 @@ pub struct Named {
     /// The version that the message is about, when it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
+    /// The number of a part of it, when it is loaded in parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
 }
 
 /// A message that names no object in a form that is known.
@@ -79,7 +82,13 @@ fn objects_in(value: &Value, depth: u8) -> Result<Vec<Named>, NotificationError>
             Some("Object Created") => {
                 let (bucket, key) = bucket_and_key(detail)
                     .ok_or_else(|| unknown("`detail` names no bucket and key"))?;
-                Ok(vec![Named { bucket, key, source: None, etag: etag(detail, "etag") }])
+                Ok(vec![Named {
+                    bucket,
+                    key,
+                    source: None,
+                    etag: etag(detail, "etag"),
+                    part: None,
+                }])
             }
             Some(_) => Ok(Vec::new()),
             None => Err(unknown("`detail-type` is missing")),
@@ -103,7 +112,7 @@ fn of_record(record: &Value) -> Result<Named, NotificationError> {
     let unknown = || NotificationError::Unknown("a record names no bucket and key".to_owned());
     let s3 = record.get("s3").ok_or_else(unknown)?;
     let (bucket, key) = bucket_and_key(s3).ok_or_else(unknown)?;
-    Ok(Named { bucket, key: decode_key(&key)?, source: None, etag: etag(s3, "eTag") })
+    Ok(Named { bucket, key: decode_key(&key)?, source: None, etag: etag(s3, "eTag"), part: None })
 }
 
 /// The object's etag, which notifications and EventBridge spell differently.

@@ -216,6 +216,35 @@ impl Warehouse for ClickHouse {
         Ok(answer.iter().filter_map(|row| row.get("row")?.as_u64()).collect())
     }
 
+    async fn other_versions(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        object: &ObjectId,
+    ) -> Result<Vec<ObjectId>, WarehouseError> {
+        let of_key = ObjectId { etag: String::new(), ..object.clone() }.to_string();
+        let sql = schema::select_other_versions(table);
+        let params = [("of_key", of_key), ("etag", object.etag.clone())];
+        let answer = or_missing(self.query(cluster, &sql, &params).await, Vec::new())?;
+        let etags = answer.iter().filter_map(|row| row.get("etag")?.as_str());
+        Ok(etags.map(|etag| ObjectId { etag: etag.to_owned(), ..object.clone() }).collect())
+    }
+
+    async fn delete_object(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        object: &ObjectId,
+    ) -> Result<(), WarehouseError> {
+        // A deletion that finds nothing would be a mutation all the same.
+        let landed = self.landed(cluster, table, object, &(0..u64::MAX)).await;
+        if or_missing(landed, 0)? == 0 {
+            return Ok(());
+        }
+        let sql = schema::delete_object(table);
+        self.query(cluster, &sql, &[("object", object.to_string())]).await.map(drop)
+    }
+
     async fn query(
         &self,
         cluster: &str,
@@ -232,5 +261,13 @@ impl Warehouse for ClickHouse {
                 answer => return answer,
             }
         }
+    }
+}
+
+/// What a table that is missing answers.
+fn or_missing<T>(answer: Result<T, WarehouseError>, missing: T) -> Result<T, WarehouseError> {
+    match answer {
+        Err(WarehouseError::Server { kind, .. }) if kind.is_unknown_table() => Ok(missing),
+        answer => answer,
     }
 }

@@ -255,6 +255,26 @@ impl Warehouse for MemoryWarehouse {
         Ok(there)
     }
 
+    async fn other_versions(
+        &self,
+        _cluster: &str,
+        _table: &TableSpec,
+        _object: &ObjectId,
+    ) -> Result<Vec<ObjectId>, WarehouseError> {
+        Ok(Vec::new())
+    }
+
+    async fn delete_object(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        object: &ObjectId,
+    ) -> Result<(), WarehouseError> {
+        let landed = self.landed(cluster, table, object, &(0..u64::MAX)).await?;
+        assert_eq!(landed, 0, "the twin deletes nothing");
+        Ok(())
+    }
+
     async fn query(
         &self,
         _cluster: &str,

@@ -102,6 +102,31 @@ pub trait Warehouse: Send + Sync {
         rows: &[u64],
     ) -> Result<BTreeSet<u64>, WarehouseError>;
 
+    /// The other versions of an object's key of which a table has rows; none when
+    /// the table is missing. The table must have the provenance columns.
+    ///
+    /// # Errors
+    /// As [`Warehouse::query`].
+    async fn other_versions(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        object: &ObjectId,
+    ) -> Result<Vec<ObjectId>, WarehouseError>;
+
+    /// Deletes the rows of an object from a table, if it is there and has any. They
+    /// are gone from every query when this returns. The table must have the
+    /// provenance columns.
+    ///
+    /// # Errors
+    /// As [`Warehouse::query`].
+    async fn delete_object(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        object: &ObjectId,
+    ) -> Result<(), WarehouseError>;
+
     /// Runs a query and gives its rows; at most 10,000 and 16 MB of them.
     /// `{name:Type}` in the SQL stands for the parameter `name`.
     ///

@@ -153,6 +153,22 @@ pub(crate) fn count_landed(table: &TableSpec) -> String {
     )
 }
 
+/// The etags of the other versions of a key that have rows: an etag has no `@`, a
+/// key may.
+pub(crate) fn select_other_versions(table: &TableSpec) -> String {
+    format!(
+        "SELECT DISTINCT substring(toString(_object), length({{of_key:String}}) + 1) AS etag FROM {} \
+         PREWHERE startsWith(toString(_object), {{of_key:String}}) \
+         WHERE position(etag, '@') = 0 AND etag != {{etag:String}}",
+        qualified(table)
+    )
+}
+
+/// Deletes the rows of an object, and waits until no query sees them.
+pub(crate) fn delete_object(table: &TableSpec) -> String {
+    format!("DELETE FROM {} WHERE _object = {{object:String}}", qualified(table))
+}
+
 /// At most how many blocks came to a table since a moment. Blocks are numbered
 /// as they come (in each partition, where the engine is replicated); a merged
 /// part has the numbers of all that it was made of, and so counts too many.

@@ -54,8 +54,8 @@ pub fn notification(input: &[u8]) {
             return;
         }
     };
-    for Named { bucket, key, source, etag } in named {
-        let own = Named { bucket, key, source, etag };
+    for Named { bucket, key, source, etag, part } in named {
+        let own = Named { bucket, key, source, etag, part };
         let message = serde_json::to_string(&own).expect("texts can be written");
         assert_eq!(objects_of(&message), Ok(vec![own]), "{message}");
     }

@@ -115,6 +115,7 @@ pub async fn run(args: &BackfillArgs, global: &Global, ui: &Ui) -> anyhow::Resul
                             key: key.to_owned(),
                             source: None,
                             etag: None,
+                            part: None,
                         };
                         let body = serde_json::to_string(&named)?;
                         let sent =

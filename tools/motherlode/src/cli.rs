@@ -16,6 +16,7 @@ use crate::objects::ObjectsArgs;
 use crate::quarantine::QuarantineCommand;
 use crate::query::QueryArgs;
 use crate::reconcile::ReconcileArgs;
+use crate::reload::ReloadArgs;
 use crate::sources::SourcesCommand;
 use crate::stack::StackCommand;
 
@@ -81,6 +82,8 @@ pub enum Command {
     Dlq(DlqCommand),
     /// Load objects that lie in S3 already, those that the ledger lacks.
     Backfill(BackfillArgs),
+    /// Load objects of S3 now, by what their document says about a changed key.
+    Reload(ReloadArgs),
     /// Write to each cluster what it lacks: rows that went to another one while
     /// it was away, or before it was named.
     Reconcile(ReconcileArgs),
@@ -128,6 +131,7 @@ mod tests {
     #[case("quarantine list --source s --object k --limit 3")]
     #[case("quarantine show --source s --object k --row 7")]
     #[case("quarantine replay --source s --object k")]
+    #[case("reload s3://b/k s3://b/l --source s --again")]
     #[case("query SELECT --cluster adhoc --format CSV")]
     #[case("accounting --source s --check")]
     #[case("dlq list --limit 5")]

@@ -5,8 +5,8 @@ use clap::CommandFactory as _;
 use crate::cli::{Cli, Command};
 use crate::ui::Ui;
 use crate::{
-    accounting, backfill, demo, dlq, drift, load, objects, quarantine, query, reconcile, sources,
-    stack,
+    accounting, backfill, demo, dlq, drift, load, objects, quarantine, query, reconcile, reload,
+    sources, stack,
 };
 
 /// Does what the command line asks for.
@@ -21,6 +21,7 @@ pub async fn run(cli: Cli, ui: &Ui) -> anyhow::Result<()> {
         Command::Dlq(command) => dlq::run(command, global, ui).await,
         Command::Backfill(args) => backfill::run(&args, global, ui).await,
         Command::Accounting(args) => accounting::run(&args, global, ui).await,
+        Command::Reload(args) => reload::run(&args, global, ui).await,
         Command::Reconcile(args) => reconcile::run(&args, global, ui).await,
         Command::Query(args) => query::run(&args, global, ui).await,
         Command::Stack(command) => stack::run(command, global, ui).await,

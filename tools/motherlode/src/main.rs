@@ -16,6 +16,7 @@ mod objects;
 mod quarantine;
 mod query;
 mod reconcile;
+mod reload;
 mod sources;
 mod stack;
 mod table;

@@ -231,6 +231,7 @@ async fn a_mended_document_goes_on_where_the_old_one_stopped_or_not_at_all() {
             key: landed.id.key.clone(),
             source: None,
             etag: None,
+            part: None,
             retry_failed: true,
             is_last: false,
         };

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails by panicking, like the test")]
 
 mod bad_input;
+mod changed;
 mod clusters;
 mod delivery;
 mod drift;
@@ -12,6 +13,7 @@ mod files;
 mod formats;
 mod messages;
 mod oracle;
+mod parts;
 mod replay;
 
 use std::sync::OnceLock;

@@ -115,7 +115,11 @@ impl Server {
             ledger: Arc::new(MemoryLedger::new(clock.clone())),
             warehouse: Arc::new(connect()),
             clock,
-            settings: Settings { lease: Duration::from_secs(600), worker: "test".to_owned() },
+            settings: Settings {
+                lease: Duration::from_secs(600),
+                worker: "test".to_owned(),
+                split_bytes: None,
+            },
             told: ingest::Told::default(),
         };
         let this = Self { ingest, objects, warehouse: connect(), client };
@@ -175,6 +179,7 @@ impl Server {
             // Named, because finding it asks the catalog for the hundreds of others.
             source: Some(source.to_owned()),
             etag: None,
+            part: None,
             retry_failed: false,
             is_last: true,
         };

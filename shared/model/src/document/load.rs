@@ -73,6 +73,9 @@ impl SourceDocument {
         }
         let json =
             serde_json::to_value(yaml).map_err(|error| DocumentError::Yaml(error.to_string()))?;
+        if let Some(problem) = of_another_kind(&json) {
+            return Err(DocumentError::Shape(problem));
+        }
         Self::from_value(json)
     }
 
@@ -119,6 +122,25 @@ impl SourceDocument {
     pub fn json_schema() -> serde_json::Value {
         schemars::schema_for!(SourceDocument).to_value()
     }
+}
+
+/// What a document of its kind must have, or may not have.
+fn of_another_kind(json: &serde_json::Value) -> Option<Problem> {
+    let (needed, refused): (&[&str], &[&str]) =
+        match json.get("kind").and_then(|kind| kind.as_str()) {
+            None | Some("files") => (&["match", "format", "columns"], &["stream"]),
+            Some("kafka") => (&["stream"], &["match", "format", "compression", "changed"]),
+            // What is wrong with it is told when it is read.
+            Some(_) => return None,
+        };
+    let problem = |path: &str, message: String| Problem { path: path.to_owned(), message };
+    let members = json.as_object()?;
+    if let Some(field) = refused.iter().find(|field| members.contains_key(**field)) {
+        let kind = if members.contains_key("kind") { "kafka" } else { "files" };
+        return Some(problem(field, format!("has no place in a source of kind `{kind}`")));
+    }
+    let missing = needed.iter().find(|field| !members.contains_key(**field))?;
+    Some(problem("document", format!("missing field `{missing}`")))
 }
 
 /// Whether a number in it is none of JSON's: infinite, or not a number.

@@ -8,6 +8,7 @@ mod format;
 mod load;
 mod output;
 mod steps;
+mod stream;
 mod validate;
 
 use schemars::JsonSchema;
@@ -18,6 +19,7 @@ pub use format::{Compression, Csv, Encoding, Format, Json, JsonLayout, RaggedRow
 pub use load::{DocumentError, Problem};
 pub use output::OutputColumn;
 pub use steps::{Explode, Filter, FilterOp, Flatten, Hash, MapValues, Mask, Step};
+pub use stream::{Address, Cookie, EventColumn, Keep, Kind, Pixel, SameSite, Stream};
 
 /// One feed with one owner, one schema and one destination table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,15 +34,24 @@ pub struct SourceDocument {
     /// A disabled source loads nothing; its objects wait in the queue's dead letters.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// Which objects belong to the source.
-    #[serde(rename = "match")]
+    /// What it is made of.
+    #[serde(default, skip_serializing_if = "Kind::is_files")]
+    pub kind: Kind,
+    /// Which objects belong to the source. Of kind `files` alone.
+    #[serde(default, rename = "match", skip_serializing_if = "Match::is_empty")]
     pub matching: Match,
-    /// How the objects are written.
+    /// How the objects are written. Of kind `files` alone.
+    #[serde(default = "json_lines")]
     pub format: Format,
+    /// Which records belong to the source. Of kind `kafka` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Stream>,
     /// How the objects are compressed.
     #[serde(default)]
     pub compression: Compression,
-    /// The columns that are decoded, in the order of the table.
+    /// The columns that are decoded, in the order of the table. A source of kind
+    /// `kafka` may have none.
+    #[serde(default)]
     pub columns: Vec<Column>,
     /// Steps done on the decoded columns, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -53,6 +64,9 @@ pub struct SourceDocument {
     /// What an unknown or a missing column does.
     #[serde(default)]
     pub drift: Drift,
+    /// What happens when a key that was loaded before has other bytes.
+    #[serde(default, skip_serializing_if = "Changed::is_append")]
+    pub changed: Changed,
     /// Where the rows land.
     pub table: Table,
     /// How they are written.
@@ -64,7 +78,7 @@ pub struct SourceDocument {
 }
 
 /// Which objects belong to a source.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
     /// Only objects of this bucket; any bucket when absent.
@@ -80,6 +94,12 @@ pub struct Match {
     /// and `{name}` for a capture without `/` that columns can use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub glob: Option<String>,
+}
+
+impl Match {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What an unknown or a missing column does.
@@ -122,6 +142,37 @@ pub enum MissingColumn {
     Quarantine,
     /// The object fails.
     Fail,
+}
+
+/// What happens when a key that was loaded before has other bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Changed {
+    /// It is another object: its rows are added.
+    #[default]
+    Append,
+    /// Its rows are added, and once all of them are there, on every cluster that
+    /// the document names, those of the key's other versions are deleted from the
+    /// table. The targets of materialized views keep theirs.
+    Replace,
+    /// It is not loaded.
+    Ignore,
+}
+
+impl Changed {
+    fn is_append(&self) -> bool {
+        *self == Self::Append
+    }
+
+    /// The word in documents.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Replace => "replace",
+            Self::Ignore => "ignore",
+        }
+    }
 }
 
 /// Where the rows land.
@@ -231,6 +282,10 @@ impl Default for Errors {
 
 fn yes() -> bool {
     true
+}
+/// How the values of records are written.
+fn json_lines() -> Format {
+    Format::Json(Json::default())
 }
 fn merge_tree() -> String {
     "MergeTree".to_owned()

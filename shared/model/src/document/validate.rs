@@ -1,11 +1,24 @@
 //! Every rule that a document must keep, checked without I/O.
 
-use super::{BadValue, Column, Csv, Format, FromSpec, JsonLayout, Problem, SourceDocument};
+use super::{
+    BadValue, Changed, Column, Csv, Format, FromSpec, JsonLayout, Kind, Problem, SourceDocument,
+};
 use crate::chunk::largest_divisor;
 use crate::{ColumnType, Pattern};
 
 /// Names that the platform gives to provenance columns.
-pub(super) const RESERVED: &[&str] = &["_object", "_row", "_config_version", "_loaded_at"];
+pub(super) const RESERVED: &[&str] = &[
+    "_object",
+    "_row",
+    "_topic",
+    "_partition",
+    "_offset",
+    "_key",
+    "_timestamp",
+    "_headers",
+    "_config_version",
+    "_loaded_at",
+];
 /// Most rows a chunk may hold: a larger block costs the server more than it saves.
 const MAX_ROWS_PER_CHUNK: u64 = 1_048_576;
 /// Chunks above this size must divide into batches of at least this size.
@@ -17,8 +30,16 @@ impl SourceDocument {
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = Found(Vec::new());
         self.check_head(&mut found);
-        self.check_match(&mut found);
-        self.check_format(&mut found);
+        match self.kind {
+            Kind::Files => {
+                self.check_match(&mut found);
+                self.check_format(&mut found);
+                if self.columns.is_empty() {
+                    found.add("columns", "name at least one column");
+                }
+            }
+            Kind::Kafka => self.check_stream(&mut found),
+        }
         self.check_columns(&mut found);
         self.check_table(&mut found);
         self.check_limits(&mut found);
@@ -103,9 +124,6 @@ impl SourceDocument {
     }
 
     fn check_columns(&self, found: &mut Found) {
-        if self.columns.is_empty() {
-            found.add("columns", "name at least one column");
-        }
         let captures =
             Pattern::new(&self.matching).map(|pattern| pattern.capture_names()).unwrap_or_default();
         for (i, column) in self.columns.iter().enumerate() {
@@ -223,6 +241,15 @@ impl SourceDocument {
         if let Some(problem) = engine_problem(&self.table.engine) {
             found.add("table.engine", problem);
         }
+        if self.changed != Changed::Append && !self.table.provenance {
+            found.add(
+                "changed",
+                format!(
+                    "`{}` needs the column `_object`; set `table.provenance: true`, or `changed: append`",
+                    self.changed.name()
+                ),
+            );
+        }
         if self.table.deduplication_window == 0 {
             found.add(
                 "table.deduplication_window",
@@ -334,10 +361,10 @@ fn is_source_name(name: &str) -> bool {
         && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')
 }
 
-struct Found(Vec<Problem>);
+pub(super) struct Found(Vec<Problem>);
 
 impl Found {
-    fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.0.push(Problem { path: path.into(), message: message.into() });
     }
 }

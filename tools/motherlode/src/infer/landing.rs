@@ -101,7 +101,11 @@ fn ingest(stack: &AttachedStack) -> (Ingest, MemoryObjects) {
             Options::default(),
         )),
         clock,
-        settings: Settings { lease: Duration::from_secs(600), worker: "test".to_owned() },
+        settings: Settings {
+            lease: Duration::from_secs(600),
+            worker: "test".to_owned(),
+            split_bytes: None,
+        },
         told: ingest::Told::default(),
     };
     (ingest, objects)
@@ -127,6 +131,7 @@ async fn land(
         key: id.key,
         source: None,
         etag: None,
+        part: None,
         retry_failed: false,
         is_last: true,
     };

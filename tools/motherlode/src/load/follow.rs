@@ -47,7 +47,15 @@ pub fn judge(record: Option<&Record>, before: u64, uploaded_ms: i64, now_ms: i64
         }
         // The stand-in for DynamoDB shows changes half made: an end without its
         // table or its reason is one that is being written.
-        (State::Loading | State::Paused | State::Done | State::Failed, _) => {
+        (
+            State::Loading
+            | State::Paused
+            | State::Split
+            | State::Replaced
+            | State::Done
+            | State::Failed,
+            _,
+        ) => {
             let idle_since = record.lease_until_ms.max(record.updated_at_ms).max(uploaded_ms);
             if now_ms.saturating_sub(idle_since) < PATIENCE_MS {
                 return Next::Wait;
@@ -85,6 +93,8 @@ pub fn progress_of(record: Option<&Record>) -> (&'static str, String) {
                 State::Loading => "loading",
                 State::Paused => "paused between two invocations",
                 State::Done => "done",
+                State::Split => "loading in parts",
+                State::Replaced => "waiting to be loaded once more",
                 State::Failed => "failed before, waiting to be tried again",
             };
             (stage, format!("{} rows", grouped(record.counts.rows_read)))
@@ -104,6 +114,9 @@ mod tests {
         Record {
             source: "s".to_owned(),
             object,
+            part: None,
+            parts: Vec::new(),
+            again_ms: 0,
             state,
             owner: "o".to_owned(),
             lease_until_ms,

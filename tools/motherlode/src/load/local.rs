@@ -54,6 +54,7 @@ impl<'a> Loader<'a> {
             key: key.to_owned(),
             source: Some(self.source.to_owned()),
             etag: None,
+            part: None,
             retry_failed: true,
             is_last: false,
         };
@@ -74,7 +75,9 @@ impl<'a> Loader<'a> {
         let (state, reason, hint) = match outcome {
             Ok(Outcome::Loaded(_)) => ("loaded", None, None),
             Ok(Outcome::AlreadyLoaded(_)) => ("already_loaded", None, None),
-            Ok(Outcome::Paused(_)) => (
+            Ok(Outcome::Ignored(_)) => ("ignored", None, None),
+            // No split is asked for here.
+            Ok(Outcome::Paused(_) | Outcome::Split { .. }) => (
                 "failed",
                 Some("it was paused".to_owned()),
                 Some("load it again to go on".to_owned()),

@@ -1,0 +1,128 @@
+//! A key that was loaded before and has other bytes now: what `changed` of the
+//! document says, and objects that are loaded once more.
+//!
+//! The table is the register of what was loaded of a key (`_object` names each
+//! version), and a deletion is made under the claim of the version that stays.
+
+use catalog::Registered;
+use ledger::Claim;
+use model::ObjectId;
+use model::document::Changed;
+use warehouse::{TableSpec, WarehouseError};
+
+use crate::destination::Destination;
+use crate::object::Loading;
+use crate::{Ingest, IngestError};
+
+impl Ingest {
+    /// Whether the document leaves an object out, because another version of its
+    /// key has rows already.
+    pub(crate) async fn is_ignored(
+        &self,
+        source: &Registered,
+        object: &ObjectId,
+    ) -> Result<bool, IngestError> {
+        let document = &source.document;
+        if document.changed != Changed::Ignore {
+            return Ok(false);
+        }
+        let known = self.ledger.get(&document.source, object).await;
+        let known = known.map_err(|cause| IngestError::Ledger {
+            object: object.to_string(),
+            cause: Box::new(cause),
+        })?;
+        if known.is_some() {
+            return Ok(false);
+        }
+        let table = Destination::of(document, &[]).table;
+        let mut last = None;
+        for cluster in &document.write.clusters {
+            match self.versions(cluster, &table, object).await {
+                Ok(versions) => return Ok(!versions.is_empty()),
+                Err(error) => last = Some(error),
+            }
+        }
+        last.map_or(Ok(false), Err)
+    }
+
+    /// Deletes what an object brought before it was begun once more, on every
+    /// cluster that its document names.
+    pub(crate) async fn clear(&self, loading: &Loading, claim: &Claim) -> Result<(), IngestError> {
+        if claim.again_ms == 0 || claim.next_row > 0 || claim.pending.is_some() {
+            return Ok(());
+        }
+        self.delete_everywhere(&loading.source, &loading.object.id, &loading.object.id).await
+    }
+
+    /// Deletes the rows of the other versions of a key, now that all rows of this
+    /// one are there.
+    pub(crate) async fn replace_others(
+        &self,
+        source: &Registered,
+        object: &ObjectId,
+    ) -> Result<(), IngestError> {
+        let document = &source.document;
+        if document.changed != Changed::Replace {
+            return Ok(());
+        }
+        let now = self.objects.head(&object.bucket, &object.key).await;
+        let now = now.map_err(|cause| IngestError::Fetch {
+            object: object.to_string(),
+            cause: Box::new(cause),
+        })?;
+        if now.id != *object {
+            // The newer one may have looked for others before these rows came.
+            self.delete_everywhere(source, object, object).await?;
+            return Err(IngestError::Overwritten { object: object.to_string(), etag: now.id.etag });
+        }
+        let table = Destination::of(document, &[]).table;
+        let mut others = std::collections::BTreeSet::new();
+        for cluster in &document.write.clusters {
+            others.extend(self.versions(cluster, &table, object).await?);
+        }
+        for other in others {
+            let reason = format!("its rows were deleted: {object} took their place");
+            let replaced = self.ledger.replace(&document.source, &other, &reason).await;
+            let is_free = replaced.map_err(|cause| IngestError::Ledger {
+                object: other.to_string(),
+                cause: Box::new(cause),
+            })?;
+            if !is_free {
+                // It deletes its own rows, once it sees that it was overwritten.
+                tracing::warn!(%object, %other, "a version that is to be replaced is still being loaded");
+            }
+            self.delete_everywhere(source, object, &other).await?;
+            tracing::info!(state = "replaced", source = document.source, %object, %other, "object");
+        }
+        Ok(())
+    }
+
+    /// Deletes the rows of `which` on behalf of `object`.
+    async fn delete_everywhere(
+        &self,
+        source: &Registered,
+        object: &ObjectId,
+        which: &ObjectId,
+    ) -> Result<(), IngestError> {
+        let table = Destination::of(&source.document, &[]).table;
+        for cluster in &source.document.write.clusters {
+            let deleted = self.warehouse.delete_object(cluster, &table, which).await;
+            deleted.map_err(|cause| write_failed(object, cause))?;
+        }
+        Ok(())
+    }
+
+    async fn versions(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        object: &ObjectId,
+    ) -> Result<Vec<ObjectId>, IngestError> {
+        let versions = self.warehouse.other_versions(cluster, table, object).await;
+        versions.map_err(|cause| write_failed(object, cause))
+    }
+}
+
+fn write_failed(object: &ObjectId, cause: WarehouseError) -> IngestError {
+    IngestError::Write { object: object.to_string(), cause: Box::new(cause) }
+}

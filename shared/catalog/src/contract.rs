@@ -60,6 +60,7 @@ macro_rules! catalog_contract {
             invalid_documents_are_refused,
             a_document_too_large_for_an_item_is_refused,
             two_sources_cannot_claim_the_same_objects,
+            a_stream_is_found_by_its_topic_and_by_its_key,
             an_object_finds_its_source,
             a_disabled_source_keeps_its_objects_from_others,
             a_broken_document_stands_for_itself_alone,
@@ -200,11 +201,48 @@ pub async fn a_document_too_large_for_an_item_is_refused(catalog: Arc<dyn Plant>
     assert!(matches!(error, CatalogError::TooLarge { limit: 358_400, .. }), "{error}");
 }
 
+fn stream(name: &str, topics: &str, key: &str) -> String {
+    format!(
+        "source: {name}\nversion: 1\nowner: web\nkind: kafka\n\
+         stream: {{ topics: [{topics}], pixel: {{ keys: [{key}], topic: {name} }} }}\n\
+         table: {{ database: d, name: {name} }}\n"
+    )
+}
+
+/// A record belongs to the source that names its topic before one with a pattern;
+/// no object does, whatever its key; no two sources share a topic or a key.
+pub async fn a_stream_is_found_by_its_topic_and_by_its_key(catalog: Arc<dyn Plant>) {
+    catalog.put(&stream("web", "events", "wk_web_01"), "anna", None).await.unwrap();
+    catalog.put(&stream("shop", "\"shop.*\"", "wk_shop_1"), "anna", None).await.unwrap();
+    catalog.put(&stream("rest", "\"*\"", "wk_rest_1"), "anna", None).await.unwrap();
+    catalog.put(&yaml("orders", "orders/"), "anna", None).await.unwrap();
+    let snapshot = catalog.snapshot().await.unwrap();
+    let of_topic = |topic: &str| {
+        snapshot.for_topic(topic).map(|registered| registered.document.source.clone())
+    };
+    assert_eq!(of_topic("events").as_deref(), Some("web"));
+    assert_eq!(of_topic("shop.orders").as_deref(), Some("shop"));
+    assert_eq!(of_topic("other").as_deref(), Some("rest"));
+    let of_key = |key: &str| snapshot.for_key(key).map(|found| found.document.source.clone());
+    assert_eq!(of_key("wk_shop_1").as_deref(), Some("shop"));
+    assert_eq!(of_key("wk_nobody"), None);
+    assert_eq!(routed(&*catalog, "orders/1").await.unwrap(), "orders");
+    assert!(routed(&*catalog, "elsewhere").await.is_err(), "a stream takes no objects");
+
+    let error = failed(catalog.put(&stream("late", "events", "wk_late_1"), "anna", None).await);
+    assert!(
+        error.to_string().contains("topic `events` is the same as that of source web"),
+        "{error}"
+    );
+    let error = failed(catalog.put(&stream("late", "late", "wk_web_01"), "anna", None).await);
+    assert!(error.to_string().contains("write key `wk_web_01`"), "{error}");
+}
+
 /// The same `match` twice would make every object ambiguous.
 pub async fn two_sources_cannot_claim_the_same_objects(catalog: Arc<dyn Plant>) {
     catalog.put(&yaml("orders", "orders/"), "anna", None).await.unwrap();
     let error = failed(catalog.put(&yaml("sales", "orders/"), "anna", None).await);
-    let CatalogError::SameMatch { feed, other } = &error else { panic!("{error}") };
+    let CatalogError::SameMatch { feed, other, .. } = &error else { panic!("{error}") };
     assert_eq!((feed.as_str(), other.as_str()), ("sales", "orders"));
 
     // A disabled source does not count, neither as the new one nor as the other.

@@ -11,15 +11,17 @@ pub enum CatalogError {
     /// The text is no valid document.
     #[error("the document is not valid:\n{0}")]
     Invalid(DocumentError),
-    /// Another source claims the very same objects.
+    /// Another source claims the very same objects, records or events.
     #[error(
-        "source {feed}: `match` is the same as that of source {other}; disable {other} or make one of them more specific"
+        "source {feed}: {what} is the same as that of source {other}; disable {other} or make one of them more specific"
     )]
     SameMatch {
         /// The source that was to be put.
         feed: String,
-        /// The enabled source with the same `match`.
+        /// The enabled source that claims the same.
         other: String,
+        /// What both claim.
+        what: String,
     },
     /// A table's item cannot hold it.
     #[error(

@@ -66,11 +66,12 @@ impl Proposal {
             Some((_, Entry::Broken { config_version, .. })) => *config_version,
         };
         if self.document.enabled
-            && let Some(other) = there.same_match(source, &self.document.matching)
+            && let Some((other, what)) = there.same_claim(&self.document)
         {
             return Err(CatalogError::SameMatch {
                 feed: source.to_owned(),
                 other: other.to_owned(),
+                what,
             });
         }
         Ok(Plan::Write(Stored {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::document::{DocumentError, Match};
+use model::document::{DocumentError, Kind, Match, SourceDocument, Stream};
 use model::{Captures, Pattern, route};
 
 use crate::{CatalogError, Registered, Stored};
@@ -52,7 +52,9 @@ impl Snapshot {
             };
             let (matching, enabled) = match &entry {
                 Entry::Ready(registered) => {
-                    (Some(registered.document.matching.clone()), registered.document.enabled)
+                    let matching = &registered.document.matching;
+                    let has_objects = registered.document.kind == Kind::Files;
+                    (has_objects.then(|| matching.clone()), registered.document.enabled)
                 }
                 Entry::Broken { .. } => (raw, true),
             };
@@ -124,19 +126,58 @@ impl Snapshot {
         Ok((registered, found.captures))
     }
 
-    /// The enabled source with exactly this `match`, other than `source` itself.
-    pub(crate) fn same_match(&self, source: &str, matching: &Match) -> Option<&str> {
-        self.entries().find_map(|(other, entry)| match entry {
-            Entry::Ready(registered)
-                if other != source
-                    && registered.document.enabled
-                    && registered.document.matching == *matching =>
-            {
-                Some(other)
-            }
+    /// The enabled source that a record of a topic belongs to: the one that names
+    /// the topic, else the one with the longest pattern.
+    #[must_use]
+    pub fn for_topic(&self, topic: &str) -> Option<&Arc<Registered>> {
+        let fitting = self.enabled().filter_map(|registered| {
+            let fit = registered.document.stream.as_ref()?.fit(topic)?;
+            Some((fit, registered))
+        });
+        fitting.max_by_key(|(fit, _)| *fit).map(|(_, registered)| registered)
+    }
+
+    /// The enabled source that events with a write key belong to.
+    #[must_use]
+    pub fn for_key(&self, key: &str) -> Option<&Arc<Registered>> {
+        self.enabled().find(|registered| {
+            let pixel =
+                registered.document.stream.as_ref().and_then(|stream| stream.pixel.as_ref());
+            pixel.is_some_and(|pixel| pixel.keys.iter().any(|known| known == key))
+        })
+    }
+
+    fn enabled(&self) -> impl Iterator<Item = &Arc<Registered>> {
+        self.entries.values().filter_map(|entry| match entry {
+            Entry::Ready(registered) if registered.document.enabled => Some(registered),
             _ => None,
         })
     }
+
+    /// An enabled source that claims the very same objects, topic or write key as
+    /// a document, and what that is.
+    pub(crate) fn same_claim(&self, document: &SourceDocument) -> Option<(&str, String)> {
+        let others = self.enabled().filter(|other| other.document.source != document.source);
+        others.filter(|other| other.document.kind == document.kind).find_map(|other| {
+            let what = match (&document.stream, &other.document.stream) {
+                (Some(own), Some(theirs)) => same_stream(own, theirs)?,
+                _ if document.matching == other.document.matching => "`match`".to_owned(),
+                _ => return None,
+            };
+            Some((other.document.source.as_str(), what))
+        })
+    }
+}
+
+fn same_stream(own: &Stream, theirs: &Stream) -> Option<String> {
+    let keys =
+        |stream: &Stream| stream.pixel.as_ref().map(|pixel| pixel.keys.clone()).unwrap_or_default();
+    let topic = own.topics.iter().find(|topic| theirs.topics.contains(topic));
+    let known = keys(theirs);
+    let key = keys(own).into_iter().find(|key| known.contains(key));
+    topic
+        .map(|topic| format!("topic `{topic}`"))
+        .or_else(|| key.map(|key| format!("write key `{key}`")))
 }
 
 /// The `match` of a document, even where the rest cannot be read.

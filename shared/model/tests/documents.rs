@@ -37,7 +37,7 @@ fn the_good_document_is_good() {
 #[case(
     "owner: data@example.com",
     "ownr: x",
-    "ownr: unknown field `ownr`, expected one of `source`, `version`, `owner`, `enabled`, `match`, `format`, `compression`, `columns`, `transform`, `select`, `drift`, `table`, `write`, `errors`"
+    "ownr: unknown field `ownr`, expected one of `source`, `version`, `owner`, `enabled`, `kind`, `match`, `format`, `stream`, `compression`, `columns`, `transform`, `select`, `drift`, `changed`, `table`, `write`, `errors`"
 )]
 #[case("owner: data@example.com\n", "", "document: missing field `owner`")]
 #[case(

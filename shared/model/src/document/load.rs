@@ -73,7 +73,7 @@ impl SourceDocument {
         }
         let json =
             serde_json::to_value(yaml).map_err(|error| DocumentError::Yaml(error.to_string()))?;
-        if let Some(problem) = of_another_kind(&json) {
+        if let Some(problem) = lacks(&json) {
             return Err(DocumentError::Shape(problem));
         }
         Self::from_value(json)
@@ -124,23 +124,15 @@ impl SourceDocument {
     }
 }
 
-/// What a document of its kind must have, or may not have.
-fn of_another_kind(json: &serde_json::Value) -> Option<Problem> {
-    let (needed, refused): (&[&str], &[&str]) =
-        match json.get("kind").and_then(|kind| kind.as_str()) {
-            None | Some("files") => (&["match", "format", "columns"], &["stream"]),
-            Some("kafka") => (&["stream"], &["match", "format", "compression", "changed"]),
-            // What is wrong with it is told when it is read.
-            Some(_) => return None,
-        };
-    let problem = |path: &str, message: String| Problem { path: path.to_owned(), message };
-    let members = json.as_object()?;
-    if let Some(field) = refused.iter().find(|field| members.contains_key(**field)) {
-        let kind = if members.contains_key("kind") { "kafka" } else { "files" };
-        return Some(problem(field, format!("has no place in a source of kind `{kind}`")));
-    }
-    let missing = needed.iter().find(|field| !members.contains_key(**field))?;
-    Some(problem("document", format!("missing field `{missing}`")))
+/// What a document of its kind must have, though it has a default for the other.
+fn lacks(json: &serde_json::Value) -> Option<Problem> {
+    let needed: &[&str] = match json.get("kind").and_then(serde_json::Value::as_str) {
+        None | Some("files") => &["match", "format", "columns"],
+        // What is wrong with another kind is told when it is read.
+        Some(_) => return None,
+    };
+    let missing = needed.iter().find(|field| json.get(**field).is_none())?;
+    Some(Problem { path: "document".to_owned(), message: format!("missing field `{missing}`") })
 }
 
 /// Whether a number in it is none of JSON's: infinite, or not a number.

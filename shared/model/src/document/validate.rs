@@ -1,7 +1,8 @@
 //! Every rule that a document must keep, checked without I/O.
 
 use super::{
-    BadValue, Changed, Column, Csv, Format, FromSpec, JsonLayout, Kind, Problem, SourceDocument,
+    BadValue, Changed, Column, Compression, Csv, Format, FromSpec, Json, JsonLayout, Kind, Match,
+    Problem, SourceDocument,
 };
 use crate::chunk::largest_divisor;
 use crate::{ColumnType, Pattern};
@@ -39,6 +40,11 @@ impl SourceDocument {
                 }
             }
             Kind::Kafka => self.check_stream(&mut found),
+        }
+        for (field, is_foreign) in self.of_the_other_kind() {
+            if is_foreign {
+                found.add(field, "has no place in a source of this kind; leave it out");
+            }
         }
         self.check_columns(&mut found);
         self.check_table(&mut found);
@@ -80,6 +86,19 @@ impl SourceDocument {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// Fields that belong to the other kind, and whether they say something.
+    fn of_the_other_kind(&self) -> Vec<(&'static str, bool)> {
+        match self.kind {
+            Kind::Files => vec![("stream", self.stream.is_some())],
+            Kind::Kafka => vec![
+                ("match", self.matching != Match::default()),
+                ("format", self.format != Format::Json(Json::default())),
+                ("compression", self.compression != Compression::default()),
+                ("changed", self.changed != Changed::default()),
+            ],
         }
     }
 

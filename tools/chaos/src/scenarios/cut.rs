@@ -25,7 +25,7 @@ pub async fn run(run: &mut Run) -> anyhow::Result<()> {
             .with_chance(0.5)
             .at_most(cuts),
         Rule::always("requests cut in the middle", On::Insert, Act::LoseRequest { within: 20_000 })
-            .with_chance(0.1),
+            .with_chance(run.pick(0.1, 0.4)),
     ];
     arena.clickhouse().set_rules(rules.clone());
     let rows = Rows::new(run.dice.roll());

@@ -106,6 +106,11 @@ impl Function {
         outcome
     }
 
+    /// Its ARN.
+    pub fn arn(&self) -> &str {
+        &self.arn
+    }
+
     /// The instances there are, with the number of their place.
     pub fn instances(&self) -> Vec<(usize, Arc<Instance>)> {
         let slots = locked(&self.slots);

@@ -81,16 +81,13 @@ mod tests {
 
     #[test]
     fn a_key_that_cannot_be_read_is_not_told() {
-        let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let authority = rcgen::generate_simple_self_signed([]).unwrap().cert.pem();
         let shown =
-            ClientCertificate { certificates: certificate.into(), key: Secret::new("s3cret") };
+            ClientCertificate { certificates: authority.clone(), key: Secret::new("s3cret") };
         // What the machine trusts is not what this is about.
-        let tls = Tls { roots: Some(AUTHORITY.into()), client: Some(shown) };
+        let tls = Tls { roots: Some(authority), client: Some(shown) };
         let error = client(&tls).unwrap_err().to_string();
         assert!(error.contains("key of the client certificate"), "{error}");
         assert!(!error.contains("s3cret"), "{error}");
     }
-
-    /// A certificate that signs itself, of nobody.
-    const AUTHORITY: &str = include_str!("../tests/authority.pem");
 }

@@ -4,20 +4,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use devstack::{AttachedStack, KafkaOptions, Options, Program, TopicOptions};
+use devstack::{AttachedStack, KafkaOptions, KafkaTls, Options, Program, TopicOptions};
 use kafka::{
     Admin, Compression, KafkaConfig, KafkaError, Password, Position, Producer, Reader, Record,
-    Secret, Security, TopicPattern,
+    Secret, Security, Tls, TopicPattern,
 };
 use model::{Disposed as _, Disposition};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::sync::OnceCell;
 
 const TIME: Duration = Duration::from_secs(20);
 
 /// A stack of a broker and nothing else.
-async fn start(name: &'static str, topics: &[(&str, i32)]) -> AttachedStack {
+async fn start(name: &'static str, topics: &[(&str, i32)], tls: Option<KafkaTls>) -> AttachedStack {
     let topic = |(name, partitions): &(&str, i32)| TopicOptions {
         name: (*name).to_owned(),
         partitions: *partitions,
@@ -32,7 +34,7 @@ async fn start(name: &'static str, topics: &[(&str, i32)]) -> AttachedStack {
         clusters: vec![],
         aws: false,
         buckets: vec![],
-        kafka: Some(KafkaOptions { topics: topics.iter().map(topic).collect(), login: true }),
+        kafka: Some(KafkaOptions { topics: topics.iter().map(topic).collect(), login: true, tls }),
         ..defaults
     };
     // The stack outlives the runtime of the test that happens to start it.
@@ -56,7 +58,35 @@ async fn shared() -> &'static AttachedStack {
         ("listed.b", 2),
         ("new", 1),
     ];
-    STACK.get_or_init(|| start("kafka-client", &topics)).await
+    let tls = KafkaTls {
+        certificate: authority().certificate.clone(),
+        key: authority().key.clone(),
+        client_authority: authority().root.clone(),
+    };
+    STACK.get_or_init(|| start("kafka-client", &topics, Some(tls))).await
+}
+
+/// Certificates that are good for these tests: an authority's, and one that it
+/// has given to 127.0.0.1, which the broker and the client both show.
+struct Certificates {
+    root: String,
+    certificate: String,
+    key: String,
+}
+
+fn authority() -> &'static Certificates {
+    static CERTIFICATES: OnceLock<Certificates> = OnceLock::new();
+    CERTIFICATES.get_or_init(|| {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root_key = KeyPair::generate().unwrap();
+        let root = params.self_signed(&root_key).unwrap().pem();
+        let issuer = Issuer::new(params, root_key);
+        let key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let certificate = leaf.signed_by(&key, &issuer).unwrap().pem();
+        Certificates { root, certificate, key: key.serialize_pem() }
+    })
 }
 
 fn config(stack: &AttachedStack) -> KafkaConfig {
@@ -223,8 +253,35 @@ async fn who_logs_in_is_let_in_and_a_wrong_password_is_said_at_once() {
 }
 
 #[tokio::test]
+async fn a_certificate_opens_the_door_and_nobody_else_is_trusted() {
+    let stack = shared().await;
+    let config = KafkaConfig::new(stack.state().kafka.as_ref().unwrap().tls.as_ref().unwrap());
+    let Certificates { root, certificate, key } = authority();
+    let secret = serde_json::json!({"certificate": certificate, "privateKey": key}).to_string();
+    let kind = "CLIENT_CERTIFICATE_TLS_AUTH";
+    let send = async |security: Security, time: Duration| {
+        let producer = Producer::new(config.clone().with_security(security));
+        producer.send("login", &[record(None, "1")], time).await
+    };
+    let shown = Security::of_secret(kind, &secret, Some(root.clone())).unwrap();
+    send(shown, TIME).await.unwrap();
+
+    let short = Duration::from_secs(2);
+    let nothing_shown = Security::Tls(Tls { roots: Some(root.clone()), client: None });
+    let error = send(nothing_shown, short).await.unwrap_err();
+    assert!(error.to_string().contains("ertificate"), "{error}");
+    // The system trusts many, and not the authority of this test.
+    let stranger = rcgen::generate_simple_self_signed([]).unwrap().cert.pem();
+    let not_trusted = Security::of_secret(kind, &secret, Some(stranger)).unwrap();
+    let error = send(not_trusted, short).await.unwrap_err();
+    assert!(error.to_string().contains("UnknownIssuer"), "{error}");
+    let error = send(Security::Plaintext, short).await.unwrap_err();
+    assert!(matches!(error, KafkaError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_broker_that_is_away_costs_the_time_given_and_no_producer() {
-    let stack = start("kafka-away", &[("t", 2)]).await;
+    let stack = start("kafka-away", &[("t", 2)], None).await;
     let control = stack.control();
     let producer = Producer::new(config(&stack));
     let reader = Reader::new(config(&stack));

@@ -8,7 +8,7 @@ use kafka::{Admin, KafkaConfig, Reader, TopicPattern};
 use crate::child::{Spec, tail};
 use crate::error::{Error, Result, chain};
 use crate::java::Java;
-use crate::options::{KafkaOptions, TopicOptions};
+use crate::options::{KafkaOptions, KafkaTls, TopicOptions};
 use crate::ports;
 use crate::process::{Health, Process};
 use crate::state::{KafkaLogin, KafkaState, replace};
@@ -18,6 +18,8 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 /// How long one question to it may take.
 const ASK_LIMIT: Duration = Duration::from_secs(5);
 const USER: &str = "motherlode";
+/// The name of the listener that anybody may use.
+const CLIENTS: &str = "CLIENTS";
 
 /// A broker.
 #[derive(Debug)]
@@ -48,21 +50,25 @@ impl Broker {
                 std::fs::remove_dir_all(&dir).map_err(Error::io("remove", &dir))?;
             }
             std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
-            let [clients, controller, logins] = ports::free()?;
+            let [clients, controller, logins, tls] = ports::free()?;
             let login = options.login.then(|| KafkaLogin {
                 bootstrap: format!("127.0.0.1:{logins}"),
                 user: USER.into(),
                 password: uuid::Uuid::new_v4().simple().to_string(),
             });
             let broker = Self {
-                state: KafkaState { bootstrap: format!("127.0.0.1:{clients}"), login },
+                state: KafkaState {
+                    bootstrap: format!("127.0.0.1:{clients}"),
+                    login,
+                    tls: options.tls.is_some().then(|| format!("127.0.0.1:{tls}")),
+                },
                 java: java.clone(),
                 launcher: launcher.to_path_buf(),
                 dir: dir.clone(),
                 log: log.clone(),
                 process: Process::default(),
             };
-            broker.format(clients, controller).await?;
+            broker.format(controller, options.tls.as_ref()).await?;
             match broker.restart().await {
                 Ok(()) => break broker.create_topics(&options.topics).await.map(|()| broker),
                 Err(error) if attempt == ports::ATTEMPTS => return Err(error),
@@ -175,45 +181,38 @@ impl Broker {
     }
 
     /// Writes the configuration and formats the folder.
-    async fn format(&self, clients: u16, controller: u16) -> Result<()> {
-        let login = self.state.login.as_ref();
-        let text = server_properties(&self.dir.join("data"), clients, controller, login);
-        replace(&self.properties(), text.as_bytes())?;
+    async fn format(&self, controller: u16, tls: Option<&KafkaTls>) -> Result<()> {
+        let KafkaState { bootstrap, login, tls: tls_listener } = &self.state;
+        let mut listeners = format!("{CLIENTS}://{bootstrap}");
+        let mut more = String::new();
         let mut users = vec![];
-        if let Some(KafkaLogin { user, password, .. }) = login {
+        if let Some(login) = login {
+            listeners.push_str(&format!(",LOGIN://{}", login.bootstrap));
+            more.push_str(&login_properties(login));
             for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+                let KafkaLogin { user, password, .. } = login;
                 users.push("--add-scram".to_owned());
                 users.push(format!("{mechanism}=[name={user},password={password}]"));
             }
         }
+        if let (Some(listener), Some(tls)) = (tls_listener, tls) {
+            listeners.push_str(&format!(",TLS://{listener}"));
+            more.push_str(&tls_properties(tls));
+        }
+        let text = server_properties(&self.dir.join("data"), controller, &listeners, &more);
+        replace(&self.properties(), text.as_bytes())?;
         self.java.format(&self.properties(), &users).await
     }
 }
 
+/// The listener of whoever comes, on a port.
+pub fn plain_listener(port: u16) -> String {
+    format!("{CLIENTS}://127.0.0.1:{port}")
+}
+
 /// A server for one machine: little memory, no replicas, no topic by accident.
-pub fn server_properties(
-    data: &Path,
-    clients: u16,
-    controller: u16,
-    login: Option<&KafkaLogin>,
-) -> String {
-    // A backslash would begin an escape.
-    let data = data.display().to_string().replace('\\', "\\\\");
-    let mut listeners = format!("CLIENTS://127.0.0.1:{clients}");
-    let mut users = String::new();
-    if let Some(KafkaLogin { bootstrap, user, password }) = login {
-        listeners.push_str(&format!(",LOGIN://{bootstrap}"));
-        let module = "org.apache.kafka.common.security";
-        let sasl = "listener.name.login.sasl.enabled.mechanisms";
-        users = format!(
-            "{sasl}=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
-listener.name.login.plain.sasl.jaas.config={module}.plain.PlainLoginModule required \
-    user_{user}=\"{password}\";
-listener.name.login.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule required;
-listener.name.login.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;
-"
-        );
-    }
+pub fn server_properties(data: &Path, controller: u16, listeners: &str, more: &str) -> String {
+    let data = escaped(&data.display().to_string());
     format!(
         "process.roles=broker,controller
 node.id=1
@@ -221,8 +220,8 @@ controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
 listeners={listeners},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners={listeners}
-inter.broker.listener.name=CLIENTS
-listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT,LOGIN:SASL_PLAINTEXT
+inter.broker.listener.name={CLIENTS}
+listener.security.protocol.map={CLIENTS}:PLAINTEXT,CONTROLLER:PLAINTEXT,LOGIN:SASL_PLAINTEXT,TLS:SSL
 log.dirs={data}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -235,6 +234,38 @@ num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=4194304
 log.index.size.max.bytes=1048576
-{users}"
+{more}"
     )
+}
+
+fn login_properties(KafkaLogin { user, password, .. }: &KafkaLogin) -> String {
+    let listener = "listener.name.login";
+    let module = "org.apache.kafka.common.security";
+    format!(
+        "{listener}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+{listener}.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_{user}=\"{password}\";
+{listener}.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule required;
+{listener}.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;
+"
+    )
+}
+
+fn tls_properties(KafkaTls { certificate, key, client_authority }: &KafkaTls) -> String {
+    let (certificate, key) = (escaped(certificate), escaped(key));
+    let client_authority = escaped(client_authority);
+    let listener = "listener.name.tls.ssl";
+    format!(
+        "{listener}.client.auth=required
+{listener}.keystore.type=PEM
+{listener}.keystore.certificate.chain={certificate}
+{listener}.keystore.key={key}
+{listener}.truststore.type=PEM
+{listener}.truststore.certificates={client_authority}
+"
+    )
+}
+
+/// A value as Java's properties want it.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('\r', "").replace('\n', "\\n")
 }

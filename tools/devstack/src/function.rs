@@ -66,7 +66,7 @@ impl Function {
         ] {
             env.insert(key.into(), value);
         }
-        let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
+        let level = std::env::var("RUST_LOG").unwrap_or_else(|_| crate::LOGGED.into());
         env.insert("RUST_LOG".into(), level);
         env.extend(options.env.clone());
         Self {

@@ -10,7 +10,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
-use crate::broker::server_properties;
+use crate::broker::{plain_listener, server_properties};
 use crate::error::{Error, Result, chain};
 use crate::setup::{KAFKA_VERSION, Progress, need, once, run};
 use crate::{ports, setup};
@@ -94,6 +94,7 @@ impl Java {
             "-Xlog:all=error:stderr",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
+            "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
             "-cp",
         ];
         let options = options.into_iter().map(OsString::from);
@@ -130,7 +131,7 @@ impl Java {
         std::fs::create_dir_all(&place).map_err(Error::io("create", &place))?;
         let [clients, controller] = ports::free()?;
         let properties = place.join("server.properties");
-        let text = server_properties(&place.join("data"), clients, controller, None);
+        let text = server_properties(&place.join("data"), controller, &plain_listener(clients), "");
         std::fs::write(&properties, text).map_err(Error::io("write", &properties))?;
         self.format(&properties, &[]).await?;
         let mut archive = OsString::from("-XX:ArchiveClassesAtExit=");

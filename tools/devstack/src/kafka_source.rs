@@ -288,16 +288,18 @@ impl KafkaSource {
             if dice.is_some() || self.progress.rewinds.load(Ordering::SeqCst) != rewinds {
                 return false;
             }
+            if self.options.bisect_on_error && left.len() > 1 {
+                // Halving does not count as trying again.
+                let (first, second) = left.split_at(left.len() / 2);
+                waiting.push((second.to_vec(), 0));
+                waiting.push((first.to_vec(), 0));
+                continue;
+            }
             // What got further is a new batch, and begins anew.
             let failures = if left.len() < batch.len() { 1 } else { failures + 1 };
             if exhausted(&self.options, failures) {
                 self.give_up(&left, Condition::RetryAttemptsExhausted, failures).await;
                 self.advance(reached(&left, &[]), rewinds);
-            } else if self.options.bisect_on_error && left.len() > 1 {
-                let (first, second) = left.split_at(left.len() / 2);
-                // Halving does not count as trying again.
-                waiting.push((second.to_vec(), 0));
-                waiting.push((first.to_vec(), 0));
             } else {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_RETRY);

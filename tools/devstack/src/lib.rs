@@ -46,7 +46,7 @@ pub use instance::FunctionError;
 pub use java::Java;
 pub use options::{
     BucketOptions, ClusterOptions, CutOptions, FunctionOptions, KafkaOptions, KafkaSourceOptions,
-    Options, Program, QueueOptions, TopicOptions, stack_dir,
+    KafkaTls, Options, Program, QueueOptions, TopicOptions, stack_dir,
 };
 pub use render::render_status;
 pub use setup::{
@@ -64,6 +64,11 @@ pub use supervisor::serve;
 pub use up::{AttachedStack, down, status, up};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What the supervisor and the functions log unless `RUST_LOG` says otherwise.
+/// The client library of Kafka tells of every connection, and of errors that
+/// come to us anyway.
+const LOGGED: &str = "info,rskafka=off";
 
 /// The content of a mutex. A panic elsewhere must not become one here: no
 /// critical section of ours leaves anything half done.

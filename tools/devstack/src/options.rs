@@ -108,9 +108,23 @@ pub struct FunctionOptions {
 pub struct KafkaOptions {
     /// The topics to begin with; others can be made through the control API.
     pub topics: Vec<TopicOptions>,
-    /// Opens a second listener, where one has to log in with SASL/PLAIN or
+    /// Opens another listener, where one has to log in with SASL/PLAIN or
     /// SCRAM.
     pub login: bool,
+    /// Opens another listener, with TLS and client certificates.
+    pub tls: Option<KafkaTls>,
+}
+
+/// What a listener with TLS shows and trusts, as PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaTls {
+    /// The server's certificate.
+    pub certificate: String,
+    /// The server's key, PKCS #8.
+    pub key: String,
+    /// Whose certificates clients must show.
+    pub client_authority: String,
 }
 
 /// One Kafka topic.

@@ -90,6 +90,8 @@ pub struct KafkaState {
     pub bootstrap: String,
     /// The listener that asks for a login, if there is one.
     pub login: Option<KafkaLogin>,
+    /// The listener that asks for a client certificate, if there is one.
+    pub tls: Option<String>,
 }
 
 /// A user that the broker knows.

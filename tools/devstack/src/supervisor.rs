@@ -71,7 +71,8 @@ pub fn serve(options: &Options) -> Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| crate::LOGGED.into()),
         )
         .try_init();
     let runtime = tokio::runtime::Builder::new_current_thread()

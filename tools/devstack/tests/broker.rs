@@ -20,7 +20,7 @@ const TIME: Duration = Duration::from_secs(20);
 async fn a_broker_keeps_its_data_and_dies_with_the_stack() {
     let mut place = place("broker");
     let topics = vec![TopicOptions { name: "t".into(), partitions: 1 }];
-    place.options.kafka = Some(KafkaOptions { topics, login: false });
+    place.options.kafka = Some(KafkaOptions { topics, ..KafkaOptions::default() });
     let stack = AttachedStack::start(&place.options, &progress).await.unwrap();
     let (state, control) = (stack.state(), stack.control());
     let bootstrap = state.kafka.as_ref().unwrap().bootstrap.clone();

@@ -117,7 +117,7 @@ async fn start() -> Shared {
         }
     }
     place.options.aws = true;
-    place.options.kafka = Some(KafkaOptions { topics, login: false });
+    place.options.kafka = Some(KafkaOptions { topics, ..KafkaOptions::default() });
     let stack = AttachedStack::start(&place.options, &progress).await.unwrap();
     Shared { place, stack }
 }

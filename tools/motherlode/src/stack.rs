@@ -145,7 +145,7 @@ async fn up(args: &UpArgs, global: &Global, ui: &Ui) -> anyhow::Result<()> {
     let mut options = options(&global.root, name)?;
     if args.kafka {
         let topics = args.topics.iter().map(|text| topic(text)).collect::<anyhow::Result<_>>()?;
-        options.kafka = Some(KafkaOptions { topics, login: false });
+        options.kafka = Some(KafkaOptions { topics, ..KafkaOptions::default() });
     }
     let state = {
         let task = ui.task(&format!("stack {name}"));

@@ -46,10 +46,13 @@ pub struct Brokers {
 pub struct Link {
     /// Metadata and administration.
     pub client: Client,
-    leaders: Mutex<HashMap<(String, i32), Arc<OnceCell<Arc<PartitionClient>>>>>,
+    leaders: Mutex<HashMap<(String, i32), Leader>>,
     topics: Mutex<Option<(Instant, Topics)>>,
     used: Mutex<SystemTime>,
 }
+
+/// The connection to the leader of a partition, once it is open.
+type Leader = Arc<OnceCell<Arc<PartitionClient>>>;
 
 /// The partitions of every topic.
 pub type Topics = Arc<BTreeMap<String, Vec<i32>>>;

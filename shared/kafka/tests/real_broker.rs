@@ -156,7 +156,7 @@ async fn a_call_larger_than_a_batch_arrives_whole_and_a_record_larger_than_one_i
     assert_eq!(reader.read("sizes", 0, first..first + 30, TIME).await.unwrap().len(), 30);
 
     let large = record(None, &"x".repeat(1_100_000));
-    let error = producer.send("sizes", &[large.clone()], TIME).await.unwrap_err();
+    let error = producer.send("sizes", std::slice::from_ref(&large), TIME).await.unwrap_err();
     assert_eq!(error.disposition(), Disposition::Quarantine);
     let text = error.to_string();
     assert!(
@@ -274,7 +274,7 @@ async fn a_certificate_opens_the_door_and_nobody_else_is_trusted() {
     let stranger = rcgen::generate_simple_self_signed([]).unwrap().cert.pem();
     let not_trusted = Security::of_secret(kind, &secret, Some(stranger)).unwrap();
     let error = send(not_trusted, short).await.unwrap_err();
-    assert!(error.to_string().contains("UnknownIssuer"), "{error}");
+    assert!(error.to_string().contains("invalid peer certificate"), "{error}");
     let error = send(Security::Plaintext, short).await.unwrap_err();
     assert!(matches!(error, KafkaError::Unreachable { .. }), "{error}");
 }

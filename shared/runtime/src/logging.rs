@@ -3,10 +3,13 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging for a function. `RUST_LOG` chooses what is logged; `info`
-/// when it is absent.
+/// What is logged when nobody says otherwise. The client library of Kafka tells
+/// of every connection, and of errors that come to us anyway.
+const DEFAULT: &str = "info,rskafka=off";
+
+/// Starts logging for a function. `RUST_LOG` chooses what is logged.
 pub fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let started = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -2,19 +2,18 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
-use rustix::process::Signal;
 
-use crate::child::{Child, Spec, describe, tail};
+use crate::child::{Spec, tail};
 use crate::error::{Error, Result, chain};
 use crate::http;
 use crate::options::ClusterOptions;
+use crate::ports;
+use crate::process::{Health, Process};
 use crate::setup::Engine;
 use crate::state::{CLICKHOUSE_USER, ClusterState, replace};
-use crate::{locked, ports};
 
 /// How long a server may take until it answers.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -34,26 +33,7 @@ pub struct Cluster {
     launcher: PathBuf,
     dir: PathBuf,
     log: PathBuf,
-    running: Mutex<Running>,
-}
-
-#[derive(Debug, Default)]
-struct Running {
-    child: Option<Child>,
-    paused: bool,
-}
-
-/// What a cluster is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
-    /// It answers.
-    Up,
-    /// It was stopped with SIGSTOP.
-    Paused,
-    /// Its process has ended.
-    Dead(String),
-    /// Its process runs but does not answer.
-    Silent(String),
+    process: Process,
 }
 
 impl Cluster {
@@ -83,7 +63,7 @@ impl Cluster {
                 launcher: launcher.to_path_buf(),
                 dir: dir.clone(),
                 log: log.clone(),
-                running: Mutex::default(),
+                process: Process::default(),
             };
             match cluster.restart().await {
                 Ok(()) => return Ok(cluster),
@@ -99,11 +79,7 @@ impl Cluster {
     /// Starts the server, on the same ports and data as before, unless it
     /// runs.
     pub async fn restart(&self) -> Result<()> {
-        let running = || {
-            let running = locked(&self.running);
-            running.child.as_ref().is_some_and(|child| child.exit().is_none())
-        };
-        if !running() {
+        if !self.process.runs() {
             self.write_configuration()?;
             let spec = Spec {
                 launcher: self.launcher.clone(),
@@ -112,11 +88,11 @@ impl Cluster {
                 env: [("CLICKHOUSE_WATCHDOG_ENABLE".into(), "0".into())].into(),
                 log: self.log.clone(),
             };
-            *locked(&self.running) = Running { child: Some(Child::spawn(&spec)?), paused: false };
+            self.process.start(&spec)?;
         }
         let started = tokio::time::timeout(START_LIMIT, async {
             loop {
-                if !running() {
+                if !self.process.runs() {
                     return Err("the process ended".to_owned());
                 }
                 // The password is this run's own, so no other server that
@@ -143,40 +119,24 @@ impl Cluster {
 
     /// Kills the server with SIGKILL, as a machine that loses power would.
     pub async fn kill(&self) {
-        // Out of the lock first: waiting must not hold it.
-        let child = locked(&self.running).child.take();
-        if let Some(child) = child {
-            child.kill().await;
-            *locked(&self.running) = Running { child: Some(child), paused: false };
-        }
+        self.process.kill().await;
     }
 
     /// Stops the server from running (SIGSTOP) or lets it go on: a server
     /// that accepts connections and never answers.
     pub fn pause(&self, paused: bool) {
-        let mut running = locked(&self.running);
-        if let Some(child) = &running.child {
-            child.signal(if paused { Signal::STOP } else { Signal::CONT });
-            running.paused = paused;
-        }
+        self.process.pause(paused);
     }
 
     /// The server's process, unless it has ended.
     pub fn pid(&self) -> Option<u32> {
-        let running = locked(&self.running);
-        running.child.as_ref().filter(|child| child.exit().is_none()).map(Child::pid)
+        self.process.pid()
     }
 
     /// What the server is doing.
     pub async fn health(&self) -> Health {
-        {
-            let running = locked(&self.running);
-            match running.child.as_ref().map(Child::exit) {
-                None => return Health::Dead("it is being stopped".into()),
-                Some(Some(status)) => return Health::Dead(describe(status)),
-                Some(None) if running.paused => return Health::Paused,
-                Some(None) => {}
-            }
+        if let Some(health) = self.process.health() {
+            return health;
         }
         match self.query("SELECT 1").await {
             Ok(()) => Health::Up,

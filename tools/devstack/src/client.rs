@@ -66,6 +66,50 @@ impl Control {
         self.post(&format!("/clusters/{name}/resume")).await
     }
 
+    /// Kills the Kafka broker with SIGKILL.
+    pub async fn kill_kafka(&self) -> Result<()> {
+        self.post("/kafka/kill").await
+    }
+
+    /// Has the Kafka broker shut down in order; returns when it has.
+    pub async fn stop_kafka(&self) -> Result<()> {
+        self.post("/kafka/stop").await
+    }
+
+    /// Starts the Kafka broker again, on its ports and data; returns when it
+    /// answers.
+    pub async fn start_kafka(&self) -> Result<()> {
+        self.post("/kafka/start").await
+    }
+
+    /// Stops the Kafka broker from running: it accepts connections and never
+    /// answers.
+    pub async fn pause_kafka(&self) -> Result<()> {
+        self.post("/kafka/pause").await
+    }
+
+    /// Lets a paused Kafka broker go on.
+    pub async fn resume_kafka(&self) -> Result<()> {
+        self.post("/kafka/resume").await
+    }
+
+    /// Makes a Kafka topic; one that is there is left as it is.
+    pub async fn create_topic(&self, name: &str, partitions: i32) -> Result<()> {
+        self.post(&format!("/kafka/topics/{name}/{partitions}")).await
+    }
+
+    /// Has every record of a function's topics delivered again, from the first
+    /// that there is.
+    pub async fn rewind(&self, function: &str) -> Result<()> {
+        self.post(&format!("/functions/{function}/topics/rewind")).await
+    }
+
+    /// Has the next batch of each of a function's topics delivered a second
+    /// time after it was handled.
+    pub async fn deliver_twice(&self, function: &str) -> Result<()> {
+        self.post(&format!("/functions/{function}/topics/deliver-twice")).await
+    }
+
     /// Kills one busy instance of a function with SIGKILL; answers its
     /// process id, or none when all are idle.
     pub async fn kill_busy(&self, function: &str) -> Result<Option<u32>> {
@@ -108,7 +152,7 @@ impl Control {
     }
 
     async fn post(&self, path: &str) -> Result<()> {
-        // A cluster may take its time to start.
+        // A server may take its time to start.
         self.call(Method::POST, path, Bytes::new(), Duration::from_secs(90)).await.map(|_| ())
     }
 

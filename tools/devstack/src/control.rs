@@ -15,10 +15,12 @@ use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
-use crate::clickhouse::{Cluster, Health};
+use crate::broker::Broker;
+use crate::clickhouse::Cluster;
 use crate::error::chain;
 use crate::function::Function;
 use crate::http;
+use crate::process::Health;
 use crate::status::{
     FunctionStatus, InstanceState, InstanceStatus, Part, PartKind, PartState, QueueStatus, Status,
 };
@@ -53,6 +55,10 @@ async fn route(stack: &Stack, request: Request<Incoming>) -> Answer {
             Some(cluster) => act(cluster, action).await,
             None => refuse(StatusCode::NOT_FOUND, "no such cluster"),
         },
+        (&Method::POST, ["kafka", rest @ ..]) => match &stack.kafka {
+            Some(kafka) => act_on_kafka(kafka, rest).await,
+            None => refuse(StatusCode::NOT_FOUND, "the stack has no Kafka"),
+        },
         (&Method::POST, ["functions", name, "kill-busy"]) => match function(stack, name) {
             Some(function) => match function.kill_busy() {
                 Some(pid) => http::json(StatusCode::OK, &json!({ "pid": pid })),
@@ -60,6 +66,25 @@ async fn route(stack: &Stack, request: Request<Incoming>) -> Answer {
             },
             None => refuse(StatusCode::NOT_FOUND, "no such function"),
         },
+        (&Method::POST, ["functions", name, "topics", action]) => {
+            let sources: Vec<_> = stack
+                .topics
+                .iter()
+                .filter(|source| source.function.options.name == *name)
+                .collect();
+            match *action {
+                _ if sources.is_empty() => refuse(StatusCode::NOT_FOUND, "no such function"),
+                "rewind" => {
+                    sources.iter().for_each(|source| source.rewind());
+                    done()
+                }
+                "deliver-twice" => {
+                    sources.iter().for_each(|source| source.deliver_twice());
+                    done()
+                }
+                _ => refuse(StatusCode::NOT_FOUND, "expected rewind or deliver-twice"),
+            }
+        }
         (&Method::POST, ["2015-03-31", "functions", name, "invocations"]) => {
             // A client may name the function by its ARN.
             let name = name.replace("%3A", ":");
@@ -92,6 +117,29 @@ async fn act(cluster: &Cluster, action: &str) -> Answer {
             }
         }
         _ => return refuse(StatusCode::NOT_FOUND, "expected kill, start, pause or resume"),
+    }
+    done()
+}
+
+async fn act_on_kafka(kafka: &Broker, path: &[&str]) -> Answer {
+    let done_or = |outcome: crate::Result<()>| match outcome {
+        Ok(()) => done(),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &chain(&error)),
+    };
+    match path {
+        ["kill"] => kafka.kill().await,
+        ["stop"] => kafka.stop().await,
+        ["pause"] => kafka.pause(true),
+        ["resume"] => kafka.pause(false),
+        ["start"] => return done_or(kafka.restart().await),
+        ["topics", name, partitions] => match partitions.parse() {
+            Ok(partitions) => return done_or(kafka.create_topic(name, partitions).await),
+            Err(_) => return refuse(StatusCode::BAD_REQUEST, "partitions must be a number"),
+        },
+        _ => {
+            let expected = "expected kill, stop, start, pause, resume or topics/NAME/PARTITIONS";
+            return refuse(StatusCode::NOT_FOUND, expected);
+        }
     }
     done()
 }
@@ -129,6 +177,7 @@ async fn status(stack: &Stack) -> Status {
     let mut parts =
         join_all(stack.clusters.iter().map(|cluster| cluster_part(stack, cluster))).await;
     parts.extend(aws_part(stack).await);
+    parts.extend(kafka_part(stack).await);
     let queues = queues(stack).await;
     let mut problems: Vec<String> = parts
         .iter()
@@ -151,17 +200,13 @@ async fn status(stack: &Stack) -> Status {
             .collect(),
         parts,
         queues,
+        topics: join_all(stack.topics.iter().map(|source| source.status())).await,
         problems,
     }
 }
 
 async fn cluster_part(stack: &Stack, cluster: &Cluster) -> Part {
-    let (state, problem) = match cluster.health().await {
-        Health::Up => (PartState::Up, None),
-        Health::Paused => (PartState::Paused, Some("it is paused".into())),
-        Health::Dead(how) => (PartState::Dead, Some(format!("its process ended: {how}"))),
-        Health::Silent(why) => (PartState::Silent, Some(why)),
-    };
+    let (state, problem) = in_words(cluster.health().await);
     let name = &cluster.state.name;
     Part {
         name: name.clone(),
@@ -171,6 +216,29 @@ async fn cluster_part(stack: &Stack, cluster: &Cluster) -> Part {
         state,
         problem,
         log: stack.state.dir.join("logs").join(format!("clickhouse-{name}.log")),
+    }
+}
+
+async fn kafka_part(stack: &Stack) -> Option<Part> {
+    let kafka = stack.kafka.as_ref()?;
+    let (state, problem) = in_words(kafka.health().await);
+    Some(Part {
+        name: "kafka".into(),
+        kind: PartKind::Kafka,
+        pid: kafka.pid(),
+        address: kafka.state.bootstrap.clone(),
+        state,
+        problem,
+        log: stack.state.dir.join("logs").join("kafka.log"),
+    })
+}
+
+fn in_words(health: Health) -> (PartState, Option<String>) {
+    match health {
+        Health::Up => (PartState::Up, None),
+        Health::Paused => (PartState::Paused, Some("it is paused".into())),
+        Health::Dead(how) => (PartState::Dead, Some(format!("its process ended: {how}"))),
+        Health::Silent(why) => (PartState::Silent, Some(why)),
     }
 }
 

@@ -79,6 +79,9 @@ pub enum Error {
         /// Why it failed.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A call to the Kafka broker failed.
+    #[error(transparent)]
+    Kafka(#[from] kafka::KafkaError),
     /// An HTTP exchange on loopback failed.
     #[error("no answer from http://{address}: {reason}")]
     Http {

@@ -66,7 +66,7 @@ impl Function {
         ] {
             env.insert(key.into(), value);
         }
-        let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
+        let level = std::env::var("RUST_LOG").unwrap_or_else(|_| crate::LOGGED.into());
         env.insert("RUST_LOG".into(), level);
         env.extend(options.env.clone());
         Self {
@@ -104,6 +104,11 @@ impl Function {
             }
         };
         outcome
+    }
+
+    /// Its ARN.
+    pub fn arn(&self) -> &str {
+        &self.arn
     }
 
     /// The instances there are, with the number of their place.

@@ -12,6 +12,7 @@
 //! - Everything listens on 127.0.0.1 only.
 
 mod aws;
+mod broker;
 mod child;
 mod clickhouse;
 mod client;
@@ -20,10 +21,15 @@ mod error;
 mod function;
 mod http;
 mod instance;
+mod java;
+mod kafka_batch;
+mod kafka_event;
+mod kafka_source;
 mod lock;
 mod moto;
 mod options;
 mod ports;
+mod process;
 mod render;
 mod resources;
 mod runtime_api;
@@ -37,22 +43,32 @@ mod up;
 pub use client::Control;
 pub use error::{Error, Result};
 pub use instance::FunctionError;
+pub use java::Java;
 pub use options::{
-    BucketOptions, ClusterOptions, FunctionOptions, Options, Program, QueueOptions, stack_dir,
+    BucketOptions, ClusterOptions, CutOptions, FunctionOptions, KafkaOptions, KafkaSourceOptions,
+    KafkaTls, Options, Program, QueueOptions, TopicOptions, stack_dir,
 };
 pub use render::render_status;
-pub use setup::{CHDB_VERSION, Engine, MOTO_VERSION, Progress, Tools, ensure as set_up};
+pub use setup::{
+    CHDB_VERSION, Engine, KAFKA_VERSION, MOTO_VERSION, Progress, Tools, ensure as set_up,
+};
 pub use state::{
-    AwsState, CLICKHOUSE_USER, ClusterState, FunctionState, LEDGER_TABLE, Phase, SOURCES_TABLE,
-    StackState,
+    AwsState, CLICKHOUSE_USER, ClusterState, FunctionState, KafkaLogin, KafkaState, LEDGER_TABLE,
+    Phase, SOURCES_TABLE, StackState,
 };
 pub use status::{
-    FunctionStatus, InstanceState, InstanceStatus, Part, PartKind, PartState, QueueStatus, Status,
+    FunctionStatus, InstanceState, InstanceStatus, KafkaSourceStatus, Part, PartKind, PartState,
+    QueueStatus, Status,
 };
 pub use supervisor::serve;
 pub use up::{AttachedStack, down, status, up};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What the supervisor and the functions log unless `RUST_LOG` says otherwise.
+/// The client library of Kafka tells of every connection, and of errors that
+/// come to us anyway.
+const LOGGED: &str = "info,rskafka=off";
 
 /// The content of a mutex. A panic elsewhere must not become one here: no
 /// critical section of ours leaves anything half done.

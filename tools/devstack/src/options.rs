@@ -34,6 +34,9 @@ pub struct Options {
     pub buckets: Vec<BucketOptions>,
     /// The Lambda functions.
     pub functions: Vec<FunctionOptions>,
+    /// The Kafka broker; none when no part of the stack needs one, which saves
+    /// about 300 MB and some seconds.
+    pub kafka: Option<KafkaOptions>,
     /// Keeps the ClickHouse data of the last run. Off by default: the AWS
     /// stand-in forgets everything when it stops, and tables without the
     /// ledger that knows what is in them are a state no platform can be in.
@@ -94,6 +97,106 @@ pub struct FunctionOptions {
     /// The queue that invokes it, if any.
     #[serde(default)]
     pub queue: Option<QueueOptions>,
+    /// The Kafka topics that invoke it.
+    #[serde(default)]
+    pub kafka: Vec<KafkaSourceOptions>,
+}
+
+/// A Kafka cluster of one broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KafkaOptions {
+    /// The topics to begin with; others can be made through the control API.
+    pub topics: Vec<TopicOptions>,
+    /// Opens another listener, where one has to log in with SASL/PLAIN or
+    /// SCRAM.
+    pub login: bool,
+    /// Opens another listener, with TLS and client certificates.
+    pub tls: Option<KafkaTls>,
+}
+
+/// What a listener with TLS shows and trusts, as PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaTls {
+    /// The server's certificate.
+    pub certificate: String,
+    /// The server's key, PKCS #8.
+    pub key: String,
+    /// Whose certificates clients must show.
+    pub client_authority: String,
+}
+
+/// One Kafka topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopicOptions {
+    /// The topic's name.
+    pub name: String,
+    /// How many partitions it has.
+    pub partitions: i32,
+}
+
+/// A topic that invokes a function: what Lambda calls an event source mapping
+/// for Kafka. The defaults are Lambda's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KafkaSourceOptions {
+    /// The topic. A mapping has one; a function may have several mappings.
+    pub topic: String,
+    /// The largest number of records in one invocation, 1 to 10,000.
+    pub batch_size: usize,
+    /// How long a batch waits to be filled.
+    pub batch_window_ms: u64,
+    /// How often a batch is tried again after its first failure; none is for
+    /// ever, or 10 times when there is a place for what fails.
+    pub maximum_retry_attempts: Option<u32>,
+    /// Older records are not given to the function; none takes all.
+    pub maximum_record_age_ms: Option<u64>,
+    /// After an error the batch is halved, and each half tried by itself.
+    pub bisect_on_error: bool,
+    /// Whether the response may name where the handled part of the batch ends
+    /// (`ReportBatchItemFailures`). Otherwise it is not read.
+    pub report_batch_item_failures: bool,
+    /// Whether what is given up is told to the queue `FUNCTION-dlq`.
+    pub on_failure: bool,
+    /// Says `SelfManagedKafka` in the event instead of `aws:kafka`.
+    pub self_managed: bool,
+    /// So many pollers share the partitions; each has one invocation at a
+    /// time.
+    pub pollers: usize,
+    /// Cuts batches as Lambda never promises not to; for tests.
+    pub cuts: Option<CutOptions>,
+}
+
+/// Batches at random, the same for the same seed and the same records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CutOptions {
+    /// Where the random numbers begin.
+    pub seed: u64,
+    /// Of a hundred batches so many are delivered again after they were
+    /// handled, cut anew: what a rebalance does before offsets are committed.
+    /// Batches that failed are always cut anew.
+    pub redelivered_percent: u8,
+}
+
+impl Default for KafkaSourceOptions {
+    fn default() -> Self {
+        Self {
+            topic: String::new(),
+            batch_size: 100,
+            batch_window_ms: 500,
+            maximum_retry_attempts: None,
+            maximum_record_age_ms: None,
+            bisect_on_error: false,
+            report_batch_item_failures: false,
+            on_failure: false,
+            self_managed: false,
+            pollers: 1,
+            cuts: None,
+        }
+    }
 }
 
 /// The SQS queue of a function and its event source mapping.
@@ -133,6 +236,7 @@ impl Default for Options {
             region: "eu-central-1".into(),
             buckets: vec![BucketOptions { name: "landing".into(), notify: None }],
             functions: vec![],
+            kafka: None,
             keep_data: false,
             attached: false,
         }
@@ -150,6 +254,7 @@ impl FunctionOptions {
             memory_mb: 512,
             concurrency: 2,
             queue: None,
+            kafka: vec![],
         }
     }
 }
@@ -217,6 +322,9 @@ impl Options {
             if function.queue.is_some() && !self.aws {
                 return wrong(format!("{}: a queue needs `aws: true`", function.name));
             }
+            for source in &function.kafka {
+                source.check(self).or_else(|why| wrong(format!("{}: {why}", function.name)))?;
+            }
             if !function.binary.is_file() {
                 return Err(Error::Missing {
                     what: format!(
@@ -248,6 +356,25 @@ impl Options {
     /// The cache folder of resolved options.
     pub(crate) fn cache(&self) -> PathBuf {
         self.cache.clone().unwrap_or_else(|| self.root.join("cache"))
+    }
+}
+
+impl KafkaSourceOptions {
+    fn check(&self, options: &Options) -> std::result::Result<(), String> {
+        let refuse = |why: &str| Err(format!("the topic {:?}: {why}", self.topic));
+        if options.kafka.is_none() {
+            return refuse("a stack without `kafka` has no topics");
+        }
+        if !(1..=10_000).contains(&self.batch_size) {
+            return refuse("batch_size must be from 1 to 10,000");
+        }
+        if self.pollers == 0 {
+            return refuse("pollers must not be 0");
+        }
+        if self.on_failure && !options.aws {
+            return refuse("on_failure needs `aws: true`");
+        }
+        Ok(())
     }
 }
 
@@ -297,5 +424,13 @@ mod tests {
         options.name = "dev".into();
         options.buckets[0].notify = Some("nobody".into());
         assert!(options.check().unwrap_err().to_string().contains("nobody"));
+        options.buckets.clear();
+        let mut sink = FunctionOptions::new("sink", "/bin/false");
+        sink.kafka = vec![KafkaSourceOptions { topic: "events".into(), ..Default::default() }];
+        options.functions.push(sink);
+        assert!(options.check().unwrap_err().to_string().contains("without `kafka`"));
+        options.kafka = Some(KafkaOptions::default());
+        options.functions[0].kafka[0].batch_size = 10_001;
+        assert!(options.check().unwrap_err().to_string().contains("10,000"));
     }
 }

@@ -24,6 +24,7 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
         let kind = match part.kind {
             PartKind::Cluster => "clickhouse",
             PartKind::Aws => "aws",
+            PartKind::Kafka => "kafka",
         };
         let what = match part.state {
             PartState::Up => "up",
@@ -58,6 +59,14 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
             out,
             "  {:<10}  {:<12}  {} waiting, {} in flight",
             "queue", queue.name, queue.visible, queue.in_flight
+        )?;
+    }
+    for source in &status.topics {
+        let lag = source.lag.map_or_else(|| "?".to_owned(), |lag| lag.to_string());
+        writeln!(
+            out,
+            "  {:<10}  {:<12}  {lag} waiting for {}, {} given up",
+            "topic", source.topic, source.function, source.discarded
         )?;
     }
     if let Some(cluster) = state.clusters.first() {

@@ -44,7 +44,10 @@ pub fn queue_arn(region: &str, name: &str) -> String {
 
 async fn queues(sqs: &aws_sdk_sqs::Client, function: &FunctionOptions) -> Result<FunctionState> {
     let mut state = FunctionState { name: function.name.clone(), queue_url: None, dlq_url: None };
-    let Some(queue) = &function.queue else { return Ok(state) };
+    let letters = function.kafka.iter().any(|source| source.on_failure);
+    if function.queue.is_none() && !letters {
+        return Ok(state);
+    }
     let dlq = format!("{}-dlq", function.name);
     let url = create_queue(sqs, &dlq, &[]).await?;
     let arn = sqs
@@ -58,6 +61,7 @@ async fn queues(sqs: &aws_sdk_sqs::Client, function: &FunctionOptions) -> Result
         .and_then(|mut attributes| attributes.remove(&QueueAttributeName::QueueArn))
         .unwrap_or_default();
     state.dlq_url = Some(url);
+    let Some(queue) = &function.queue else { return Ok(state) };
     state.queue_url = Some(create_queue(sqs, &function.name, &attributes(queue, &arn)).await?);
     Ok(state)
 }

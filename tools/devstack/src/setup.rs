@@ -11,6 +11,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use crate::error::{Error, Result};
+use crate::java::Java;
 use crate::lock::Lock;
 use crate::options::Options;
 use crate::state::replace;
@@ -19,6 +20,8 @@ use crate::state::replace;
 pub const CHDB_VERSION: &str = "26.7.3-stable.1";
 /// The version of the AWS stand-in.
 pub const MOTO_VERSION: &str = "5.2.5";
+/// The version of Kafka.
+pub const KAFKA_VERSION: &str = "4.4.0";
 
 /// Hears what is being done.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
@@ -30,6 +33,8 @@ pub struct Tools {
     pub clickhouse: Option<Engine>,
     /// The Python that has moto; none when AWS is not wanted.
     pub python: Option<PathBuf>,
+    /// How Kafka is run; none when it is not wanted.
+    pub kafka: Option<Java>,
 }
 
 /// How ClickHouse is run.
@@ -50,7 +55,7 @@ pub async fn ensure(options: &Options, progress: Progress<'_>) -> Result<Tools> 
         Some(cache) => cache.clone(),
         None => options.resolved()?.cache(),
     };
-    let mut tools = Tools { clickhouse: None, python: None };
+    let mut tools = Tools { clickhouse: None, python: None, kafka: None };
     if !options.clusters.is_empty() {
         tools.clickhouse = Some(match clickhouse_binary()? {
             Some(binary) => Engine::Binary(binary),
@@ -59,6 +64,9 @@ pub async fn ensure(options: &Options, progress: Progress<'_>) -> Result<Tools> 
     }
     if options.aws {
         tools.python = Some(moto(&cache, progress).await?);
+    }
+    if options.kafka.is_some() {
+        tools.kafka = Some(Java::fetch(&cache, progress).await?);
     }
     Ok(tools)
 }
@@ -142,7 +150,7 @@ async fn moto(cache: &Path, progress: Progress<'_>) -> Result<PathBuf> {
 }
 
 /// Makes `dir` whole by `install`, once among all processes.
-async fn once(
+pub(crate) async fn once(
     dir: &Path,
     progress: Progress<'_>,
     install: impl AsyncFnOnce(&Path) -> Result<()>,
@@ -183,7 +191,7 @@ fn platform() -> Result<&'static str> {
     }
 }
 
-fn need(program: &str, remedy: &str) -> Result<()> {
+pub(crate) fn need(program: &str, remedy: &str) -> Result<()> {
     match on_path(program) {
         Some(_) => Ok(()),
         None => {
@@ -192,12 +200,12 @@ fn need(program: &str, remedy: &str) -> Result<()> {
     }
 }
 
-fn on_path(program: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(program)).find(|path| path.is_file())
 }
 
-async fn run(program: impl AsRef<Path>, args: &[&std::ffi::OsStr]) -> Result<()> {
+pub(crate) async fn run(program: impl AsRef<Path>, args: &[&std::ffi::OsStr]) -> Result<()> {
     let program = program.as_ref();
     let output = Command::new(program)
         .args(args)

@@ -34,6 +34,9 @@ pub struct StackState {
     pub aws: Option<AwsState>,
     /// The ClickHouse clusters.
     pub clusters: Vec<ClusterState>,
+    /// The Kafka broker, if there is one.
+    #[serde(default)]
+    pub kafka: Option<KafkaState>,
     /// The functions.
     pub functions: Vec<FunctionState>,
     /// The S3 buckets.
@@ -78,6 +81,28 @@ pub struct ClusterState {
     pub password: String,
     /// The name of the secret that holds both.
     pub secret: String,
+}
+
+/// How to reach the Kafka broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KafkaState {
+    /// The listener that anybody may use, `127.0.0.1:PORT`.
+    pub bootstrap: String,
+    /// The listener that asks for a login, if there is one.
+    pub login: Option<KafkaLogin>,
+    /// The listener that asks for a client certificate, if there is one.
+    pub tls: Option<String>,
+}
+
+/// A user that the broker knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KafkaLogin {
+    /// The listener, `127.0.0.1:PORT`, in the clear.
+    pub bootstrap: String,
+    /// The user.
+    pub user: String,
+    /// The password: random, for this run, on loopback only.
+    pub password: String,
 }
 
 /// One function and its queues.
@@ -163,6 +188,9 @@ impl StackState {
                     set(key, url.clone());
                 }
             }
+        }
+        if let Some(kafka) = &self.kafka {
+            set("MOTHERLODE_KAFKA_BROKERS", kafka.bootstrap.clone());
         }
         // Lambda is not the stand-in's: functions are invoked through us.
         set("AWS_ENDPOINT_URL_LAMBDA", format!("http://{}", self.control));

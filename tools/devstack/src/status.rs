@@ -1,5 +1,6 @@
 //! What the control API says about a running stack.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ pub struct Status {
     pub functions: Vec<FunctionStatus>,
     /// The queues, dead-letter queues among them.
     pub queues: Vec<QueueStatus>,
+    /// The topics that invoke functions.
+    #[serde(default)]
+    pub topics: Vec<KafkaSourceStatus>,
     /// Everything that is wrong, in sentences.
     pub problems: Vec<String>,
 }
@@ -48,6 +52,8 @@ pub enum PartKind {
     Cluster,
     /// The AWS stand-in.
     Aws,
+    /// The Kafka broker.
+    Kafka,
 }
 
 /// What a server is doing.
@@ -121,6 +127,21 @@ pub struct QueueStatus {
     pub in_flight: u64,
 }
 
+/// How far a function has come with a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KafkaSourceStatus {
+    /// The function.
+    pub function: String,
+    /// The topic.
+    pub topic: String,
+    /// The next offset of each partition that is not handled yet.
+    pub next: BTreeMap<i32, i64>,
+    /// So many records are not handled yet; none when nobody knows.
+    pub lag: Option<u64>,
+    /// Records that were given up.
+    pub discarded: u64,
+}
+
 impl Status {
     /// The function of that name.
     pub fn function(&self, name: &str) -> Option<&FunctionStatus> {
@@ -130,6 +151,11 @@ impl Status {
     /// The server of that name.
     pub fn part(&self, name: &str) -> Option<&Part> {
         self.parts.iter().find(|part| part.name == name)
+    }
+
+    /// How far a function has come with a topic.
+    pub fn topic(&self, function: &str, topic: &str) -> Option<&KafkaSourceStatus> {
+        self.topics.iter().find(|source| source.function == function && source.topic == topic)
     }
 
     /// The queue of that name; a dead-letter queue is `FUNCTION-dlq`.

@@ -9,19 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client as Sqs;
-use futures::future::{OptionFuture, join_all, try_join, try_join_all};
+use futures::future::{OptionFuture, join_all, try_join_all, try_join3};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::aws::sdk_config;
+use crate::broker::Broker;
 use crate::clickhouse::Cluster;
 use crate::error::{Error, Result, chain};
 use crate::function::Function;
+use crate::kafka_event::Origin;
+use crate::kafka_source::{KafkaSource, Progress};
 use crate::lock::Lock;
 use crate::moto::Moto;
-use crate::options::{FunctionOptions, Options};
+use crate::options::{FunctionOptions, KafkaSourceOptions, Options};
 use crate::sqs_source::SqsSource;
 use crate::state::{AwsState, FunctionState, Phase, StackState};
 use crate::{control, http, resources, setup};
@@ -35,10 +38,14 @@ pub(crate) struct Stack {
     pub clusters: Vec<Cluster>,
     /// The AWS stand-in.
     pub moto: Option<Moto>,
+    /// The Kafka broker.
+    pub kafka: Option<Broker>,
     /// A client for the queues.
     pub sqs: Option<Sqs>,
     /// The functions.
     pub functions: Vec<Arc<Function>>,
+    /// The topics that invoke them.
+    pub topics: Vec<Arc<KafkaSource>>,
     /// Set to true to shut down.
     pub stop: watch::Sender<bool>,
 }
@@ -64,7 +71,8 @@ pub fn serve(options: &Options) -> Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| crate::LOGGED.into()),
         )
         .try_init();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -104,6 +112,7 @@ async fn run(options: &Options) -> Result<()> {
         control: control.to_string(),
         aws: None,
         clusters: vec![],
+        kafka: None,
         functions: vec![],
         buckets: vec![],
     };
@@ -130,6 +139,9 @@ async fn run(options: &Options) -> Result<()> {
     work.spawn(http::serve(listener, control::handler(stack.clone()), watch::Sender::new(0)));
     for source in sources(&stack) {
         work.spawn(source.run());
+    }
+    for source in &stack.topics {
+        work.spawn(source.clone().run());
     }
     stack.state.write_env_file()?;
     stack.state.write()?;
@@ -162,7 +174,7 @@ async fn start(
         state.write()
     };
 
-    step(&mut state, "starting ClickHouse and AWS")?;
+    step(&mut state, "starting the servers")?;
     let clusters = try_join_all(options.clusters.iter().zip(tools.clickhouse.iter().cycle()).map(
         |(cluster, engine)| {
             let log = logs.join(format!("clickhouse-{}.log", cluster.name));
@@ -176,7 +188,15 @@ async fn start(
             .map(|python| Moto::start(python, &launcher, logs.join("aws.log")));
         OptionFuture::from(moto).await.transpose()
     };
-    let (clusters, moto) = try_join(clusters, moto).await?;
+    let kafka = async {
+        let wanted = options.kafka.as_ref().zip(tools.kafka.as_ref());
+        let kafka = wanted.map(|(options, java)| {
+            Broker::start(options, java, &launcher, dir.join("kafka"), logs.join("kafka.log"))
+        });
+        OptionFuture::from(kafka).await.transpose()
+    };
+    let (clusters, moto, kafka) = try_join3(clusters, moto, kafka).await?;
+    state.kafka = kafka.as_ref().map(|broker| broker.state.clone());
     state.clusters = clusters.iter().map(|cluster| cluster.state.clone()).collect();
 
     let mut sqs = None;
@@ -196,7 +216,7 @@ async fn start(
             |name: &String| FunctionState { name: name.clone(), queue_url: None, dlq_url: None };
         state.functions = options.functions.iter().map(|function| bare(&function.name)).collect();
     }
-    let functions = options
+    let functions: Vec<_> = options
         .functions
         .iter()
         .map(|function| {
@@ -204,8 +224,10 @@ async fn start(
             Arc::new(Function::new(function, &options.region, &launcher, &logs, env))
         })
         .collect();
+    let topics = kafka.as_ref().map(|kafka| topics(&state, kafka, sqs.as_ref(), &functions));
+    let topics = topics.unwrap_or_default();
     state.phase = Phase::Ready;
-    Ok(Stack { state, clusters, moto, sqs, functions, stop })
+    Ok(Stack { state, clusters, moto, kafka, sqs, functions, topics, stop })
 }
 
 /// The stack's variables and the function's own queue.
@@ -234,6 +256,37 @@ fn sources(stack: &Stack) -> Vec<SqsSource> {
     stack.functions.iter().filter_map(source).collect()
 }
 
+fn topics(
+    state: &StackState,
+    broker: &Broker,
+    sqs: Option<&Sqs>,
+    functions: &[Arc<Function>],
+) -> Vec<Arc<KafkaSource>> {
+    let source = |function: &Arc<Function>, options: &KafkaSourceOptions| {
+        let name = &function.options.name;
+        let letters = state.function(name).and_then(|known| known.dlq_url.clone());
+        Arc::new(KafkaSource {
+            options: options.clone(),
+            origin: Origin {
+                topic: options.topic.clone(),
+                bootstrap: broker.state.bootstrap.clone(),
+                region: state.aws.as_ref().map_or_else(String::new, |aws| aws.region.clone()),
+                self_managed: options.self_managed,
+            },
+            function: function.clone(),
+            reader: kafka::Reader::new(broker.config()),
+            destination: sqs.cloned().zip(letters).filter(|_| options.on_failure),
+            file: state.dir.join("kafka").join(format!("offsets-{name}-{}.json", options.topic)),
+            progress: Progress::default(),
+        })
+    };
+    let sources = |function| {
+        let function: &Arc<Function> = function;
+        function.options.kafka.iter().map(|options| source(function, options)).collect::<Vec<_>>()
+    };
+    functions.iter().flat_map(sources).collect()
+}
+
 /// Kills every child. None of them has anything to lose: ClickHouse writes
 /// before it answers, and the AWS stand-in keeps nothing.
 async fn stop_all(stack: &Stack) {
@@ -241,6 +294,9 @@ async fn stop_all(stack: &Stack) {
     join_all(stack.clusters.iter().map(Cluster::kill)).await;
     if let Some(moto) = &stack.moto {
         moto.child.kill().await;
+    }
+    if let Some(kafka) = &stack.kafka {
+        kafka.kill().await;
     }
 }
 

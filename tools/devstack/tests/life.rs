@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::{Place, alive, eventually, example, place, progress};
-use devstack::{AttachedStack, ClusterOptions, Status};
+use devstack::{AttachedStack, ClusterOptions, KafkaOptions, Status};
 
 /// A stack with one child of each kind.
 fn full(name: &str) -> Place {
@@ -69,11 +69,13 @@ async fn two_stacks_side_by_side_and_down_again() {
 
 #[tokio::test]
 async fn a_killed_supervisor_leaves_nothing_and_is_replaced() {
-    let place = full("killed");
+    let mut place = full("killed");
+    place.options.kafka = Some(KafkaOptions::default());
     let dir = place.options.dir();
     let state = devstack::up(&place.options, &progress).await.unwrap();
     devstack::Control::new(&state).invoke("toy", "{}").await.unwrap().unwrap();
     let children = pids(&devstack::status(&dir).await.unwrap());
+    assert_eq!(children.len(), 4);
     kill(state.pid);
     all_dead(&children).await;
     assert!(dir.join("state.json").exists(), "the state is stale now");

@@ -140,6 +140,7 @@ mod tests {
     #[case("reconcile --plan")]
     #[case("reconcile --source s --all --json")]
     #[case("stack up --name two")]
+    #[case("stack up --kafka --topic events:6 --topic pages")]
     #[case("stack serve --options file")]
     #[case("completions zsh")]
     fn command_lines_are_understood(#[case] line: &str) {

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use devstack::{BucketOptions, FunctionOptions, Options, Program, QueueOptions};
+use devstack::{
+    BucketOptions, FunctionOptions, KafkaOptions, Options, Program, QueueOptions, TopicOptions,
+};
 use serde_json::json;
 
 use crate::cli::Global;
@@ -18,7 +20,7 @@ pub const LANDING: &str = "landing";
 #[derive(Debug, Subcommand)]
 pub enum StackCommand {
     /// Start ClickHouse, AWS and the functions on this machine.
-    Up(NameArgs),
+    Up(UpArgs),
     /// What runs where, how to query it, and what is wrong.
     Status(NameArgs),
     /// Stop everything that `up` has started.
@@ -26,6 +28,19 @@ pub enum StackCommand {
     /// Run a stack in this process (how `up` runs it in the background).
     #[command(hide = true)]
     Serve(ServeArgs),
+}
+
+/// Which stack, and what it has beside the usual.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    #[command(flatten)]
+    name: NameArgs,
+    /// Start a Kafka broker too (needs Java 17 and Maven; about 300 MB).
+    #[arg(long)]
+    kafka: bool,
+    /// Make a Kafka topic; may be repeated.
+    #[arg(long = "topic", value_name = "NAME[:PARTITIONS]", requires = "kafka")]
+    topics: Vec<String>,
 }
 
 /// Which stack.
@@ -53,7 +68,7 @@ pub fn serve(args: &ServeArgs) -> anyhow::Result<()> {
 /// Does what is asked of the stack.
 pub async fn run(command: StackCommand, global: &Global, ui: &Ui) -> anyhow::Result<()> {
     match command {
-        StackCommand::Up(args) => up(&args.name(global), global, ui).await,
+        StackCommand::Up(args) => up(&args, global, ui).await,
         StackCommand::Status(args) => status(&args.name(global), global, ui).await,
         StackCommand::Down(args) => down(&args.name(global), global, ui).await,
         StackCommand::Serve(_) => {
@@ -113,8 +128,25 @@ fn sibling(this: &Path, name: &str) -> anyhow::Result<PathBuf> {
     ))
 }
 
-async fn up(name: &str, global: &Global, ui: &Ui) -> anyhow::Result<()> {
-    let options = options(&global.root, name)?;
+/// A topic as the command line names it; one partition unless it says more.
+fn topic(text: &str) -> anyhow::Result<TopicOptions> {
+    let (name, partitions) = text.split_once(':').unwrap_or((text, "1"));
+    let partitions = partitions.parse().ok().filter(|count| *count > 0).ok_or_else(|| {
+        advised(
+            format!("the topic `{text}` has no number of partitions"),
+            "write NAME or NAME:PARTITIONS, such as events:6",
+        )
+    })?;
+    Ok(TopicOptions { name: name.to_owned(), partitions })
+}
+
+async fn up(args: &UpArgs, global: &Global, ui: &Ui) -> anyhow::Result<()> {
+    let name = &args.name.name(global);
+    let mut options = options(&global.root, name)?;
+    if args.kafka {
+        let topics = args.topics.iter().map(|text| topic(text)).collect::<anyhow::Result<_>>()?;
+        options.kafka = Some(KafkaOptions { topics, ..KafkaOptions::default() });
+    }
     let state = {
         let task = ui.task(&format!("stack {name}"));
         devstack::up(&options, &|step| task.at(step, ""))
@@ -173,6 +205,15 @@ async fn down(name: &str, global: &Global, ui: &Ui) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_topic_has_one_partition_unless_it_says_more() {
+        let partitions = |text| topic(text).map(|topic| (topic.name, topic.partitions)).ok();
+        assert_eq!(partitions("events"), Some(("events".to_owned(), 1)));
+        assert_eq!(partitions("events:6"), Some(("events".to_owned(), 6)));
+        assert_eq!(partitions("events:0"), None);
+        assert_eq!(partitions("events:many"), None);
+    }
 
     #[test]
     fn a_missing_program_says_how_to_build_it() {

@@ -13,7 +13,7 @@ use serde_json::Value;
 const LAYERS: &[(&str, &[&str])] = &[
     ("the vocabulary", &["model"]),
     ("the foundations", &["dynamo", "native", "runtime"]),
-    ("the stages", &["objects", "decode", "transform", "warehouse", "ledger", "catalog"]),
+    ("the stages", &["objects", "decode", "transform", "warehouse", "ledger", "catalog", "kafka"]),
     ("the join", &["ingest"]),
     ("the functions", &["mother", "reconcile"]),
     ("the tools", &["launcher", "xtask"]),

@@ -9,7 +9,7 @@ use anyhow::bail;
 use crate::command::{self, say};
 
 /// Debian's package, what it is for, and the call that shows that it is there.
-const NEEDED: [(&str, &str, &[&str]); 4] = [
+const NEEDED: [(&str, &str, &[&str]); 6] = [
     ("npm", "to fetch the ClickHouse engine and the demo's files", &["npm", "--version"]),
     ("python3", "to run the stand-in for AWS", &["python3", "--version"]),
     (
@@ -18,6 +18,8 @@ const NEEDED: [(&str, &str, &[&str]); 4] = [
         &["python3", "-c", "import ensurepip"],
     ),
     ("tar", "to unpack what is fetched", &["tar", "--version"]),
+    ("default-jre-headless", "to run Kafka (Java 17 or newer)", &["java", "-version"]),
+    ("maven", "to fetch Kafka", &["mvn", "--version"]),
 ];
 
 /// Installs what is missing where this process may (root on Debian), and says

@@ -1,0 +1,329 @@
+//! The producer and the reader against a real broker.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails by panicking, like the test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use devstack::{AttachedStack, KafkaOptions, KafkaTls, Options, Program, TopicOptions};
+use kafka::{
+    Admin, Compression, KafkaConfig, KafkaError, Password, Position, Producer, Reader, Record,
+    Secret, Security, Tls, TopicPattern,
+};
+use model::{Disposed as _, Disposition};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tokio::sync::OnceCell;
+
+const TIME: Duration = Duration::from_secs(20);
+
+/// A stack of a broker and nothing else.
+async fn start(name: &'static str, topics: &[(&str, i32)], tls: Option<KafkaTls>) -> AttachedStack {
+    let topic = |(name, partitions): &(&str, i32)| TopicOptions {
+        name: (*name).to_owned(),
+        partitions: *partitions,
+    };
+    let programs = testkit::programs().unwrap();
+    let defaults = Options::default();
+    let options = Options {
+        name: name.into(),
+        root: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.motherlode"),
+        program: Program { path: programs.join("motherlode"), ..defaults.program.clone() },
+        launcher: Some(programs.join("launcher")),
+        clusters: vec![],
+        aws: false,
+        buckets: vec![],
+        kafka: Some(KafkaOptions { topics: topics.iter().map(topic).collect(), login: true, tls }),
+        ..defaults
+    };
+    // The stack outlives the runtime of the test that happens to start it.
+    let start = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(AttachedStack::start(&options, &|_| ())).unwrap()
+    };
+    tokio::task::spawn_blocking(start).await.unwrap()
+}
+
+/// The broker that the tests share which do not harm it.
+async fn shared() -> &'static AttachedStack {
+    static STACK: OnceCell<AttachedStack> = OnceCell::const_new();
+    let topics = [
+        ("whole", 3),
+        ("keys", 7),
+        ("sizes", 1),
+        ("ranges", 1),
+        ("login", 1),
+        ("listed.a", 1),
+        ("listed.b", 2),
+        ("new", 1),
+    ];
+    let tls = KafkaTls {
+        certificate: authority().certificate.clone(),
+        key: authority().key.clone(),
+        client_authority: authority().root.clone(),
+    };
+    STACK.get_or_init(|| start("kafka-client", &topics, Some(tls))).await
+}
+
+/// Certificates that are good for these tests: an authority's, and one that it
+/// has given to 127.0.0.1, which the broker and the client both show.
+struct Certificates {
+    root: String,
+    certificate: String,
+    key: String,
+}
+
+fn authority() -> &'static Certificates {
+    static CERTIFICATES: OnceLock<Certificates> = OnceLock::new();
+    CERTIFICATES.get_or_init(|| {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root_key = KeyPair::generate().unwrap();
+        let root = params.self_signed(&root_key).unwrap().pem();
+        let issuer = Issuer::new(params, root_key);
+        let key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let certificate = leaf.signed_by(&key, &issuer).unwrap().pem();
+        Certificates { root, certificate, key: key.serialize_pem() }
+    })
+}
+
+fn config(stack: &AttachedStack) -> KafkaConfig {
+    KafkaConfig::new(&stack.state().kafka.as_ref().unwrap().bootstrap)
+}
+
+fn record(key: Option<&str>, value: &str) -> Record {
+    Record {
+        key: key.map(|key| key.as_bytes().to_vec()),
+        value: Some(value.as_bytes().to_vec()),
+        headers: BTreeMap::new(),
+        timestamp_ms: 1_767_323_045_678,
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_is_read_as_it_was() {
+    let config = config(shared().await);
+    let mut full = record(Some("k"), "value");
+    full.headers = [("id".to_owned(), vec![0, 255]), ("empty".to_owned(), vec![])].into();
+    let records = [
+        full,
+        record(None, "no key"),
+        Record { value: None, ..record(Some("k"), "") },
+        Record { key: Some(vec![]), value: Some(vec![]), ..Record::default() },
+        record(Some("k"), &"long ".repeat(20_000)),
+    ];
+    for compression in [Compression::Lz4, Compression::None] {
+        let producer = Producer::new(KafkaConfig { compression, ..config.clone() });
+        let positions = producer.send("whole", &records, TIME).await.unwrap();
+        let reader = Reader::new(config.clone());
+        for (record, Position { partition, offset }) in records.iter().zip(&positions) {
+            let range = *offset..offset + 1;
+            let read = reader.read("whole", *partition, range, TIME).await.unwrap();
+            assert_eq!((read.len(), &read[0].record), (1, record));
+        }
+        let of_key: Vec<_> = [0, 2, 4].map(|index| positions[index]).to_vec();
+        assert!(of_key.is_sorted() && of_key[0].partition == of_key[2].partition, "{of_key:?}");
+    }
+    assert_eq!(Producer::new(config).send("whole", &[], TIME).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn keys_lie_where_kafkas_own_clients_put_them() {
+    let config = config(shared().await);
+    let keys: Vec<String> = (0..500).map(|number| format!("user-{number}")).collect();
+    let records: Vec<_> = keys.iter().map(|key| record(Some(key), key)).collect();
+    let positions = Producer::new(config).send("keys", &records, TIME).await.unwrap();
+    for (key, position) in keys.iter().zip(&positions) {
+        assert_eq!(position.partition, kafka::partition_of_key(key.as_bytes(), 7));
+    }
+    let used: BTreeSet<i32> = positions.iter().map(|position| position.partition).collect();
+    assert_eq!(used.len(), 7);
+}
+
+#[tokio::test]
+async fn a_call_larger_than_a_batch_arrives_whole_and_a_record_larger_than_one_is_refused() {
+    let config = config(shared().await);
+    let producer = Producer::new(KafkaConfig { compression: Compression::None, ..config.clone() });
+    let value = "x".repeat(200_000);
+    let records: Vec<_> = (0..30).map(|_| record(None, &value)).collect();
+    let positions = producer.send("sizes", &records, TIME).await.unwrap();
+    let first = positions[0].offset;
+    let offsets: Vec<_> = positions.iter().map(|position| position.offset).collect();
+    assert_eq!(offsets, (first..first + 30).collect::<Vec<_>>());
+    let reader = Reader::new(config.clone());
+    assert_eq!(reader.read("sizes", 0, first..first + 30, TIME).await.unwrap().len(), 30);
+
+    let large = record(None, &"x".repeat(1_100_000));
+    let error = producer.send("sizes", std::slice::from_ref(&large), TIME).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Quarantine);
+    let text = error.to_string();
+    assert!(
+        text.contains("sizes") && text.contains("1100064") && text.contains("1000000"),
+        "{text}"
+    );
+    // What the broker says when the limit of the client is higher than its own.
+    let max_batch_bytes = 5_000_000;
+    let config = KafkaConfig { compression: Compression::None, max_batch_bytes, ..config };
+    let error = Producer::new(config).send("sizes", &[large], TIME).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Quarantine);
+    assert!(error.to_string().contains("MessageTooLarge"), "{error}");
+}
+
+#[tokio::test]
+async fn a_range_tells_what_retention_has_taken_from_what_is_not_there_yet() {
+    let config = config(shared().await);
+    let records: Vec<_> = (0..10).map(|number| record(None, &number.to_string())).collect();
+    Producer::new(config.clone()).send("ranges", &records, TIME).await.unwrap();
+    let reader = Reader::new(config.clone());
+    assert_eq!(reader.offsets("ranges", 0, TIME).await.unwrap(), 0..10);
+    let read = reader.read("ranges", 0, 2..5, TIME).await.unwrap();
+    assert_eq!(read.iter().map(|record| record.offset).collect::<Vec<_>>(), [2, 3, 4]);
+
+    let early = reader.read("ranges", 0, 8..12, TIME).await.unwrap_err();
+    assert!(matches!(early, KafkaError::NotYetThere { offset: 10, latest: 10, .. }), "{early}");
+    assert_eq!(early.disposition(), Disposition::Retry);
+    let far = reader.read("ranges", 0, 50..51, TIME).await.unwrap_err();
+    assert!(matches!(far, KafkaError::NotYetThere { offset: 50, latest: 10, .. }), "{far}");
+
+    Admin::new(config).delete_records("ranges", 0, 4, TIME).await.unwrap();
+    assert_eq!(reader.offsets("ranges", 0, TIME).await.unwrap(), 4..10);
+    let gone = reader.read("ranges", 0, 2..6, TIME).await.unwrap_err();
+    assert!(matches!(gone, KafkaError::BeforeRetention { offset: 2, earliest: 4, .. }), "{gone}");
+    assert_eq!(gone.disposition(), Disposition::Quarantine);
+    assert_eq!(reader.read("ranges", 0, 4..6, TIME).await.unwrap().len(), 2);
+
+    let fetched = reader.fetch("ranges", 0, 10, 1000, Duration::ZERO, TIME).await.unwrap();
+    assert_eq!((fetched.records.len(), fetched.next), (0, 10));
+}
+
+#[tokio::test]
+async fn topics_are_found_by_name_and_by_pattern() {
+    let config = config(shared().await);
+    let reader = Reader::new(config.clone());
+    let names = async |pattern: &str| {
+        let pattern: TopicPattern = pattern.parse().unwrap();
+        let topics = reader.topics(&pattern, TIME).await.unwrap();
+        topics.into_iter().map(|topic| (topic.name, topic.partitions)).collect::<Vec<_>>()
+    };
+    let (a, b) = (("listed.a".to_owned(), vec![0]), ("listed.b".to_owned(), vec![0, 1]));
+    assert_eq!(names("listed.*").await, [a.clone(), b]);
+    assert_eq!(names("listed.a").await, [a]);
+    assert_eq!(names("listed").await, []);
+
+    let producer = Producer::new(config.clone());
+    let absent = producer.send("absent", &[record(None, "1")], TIME).await.unwrap_err();
+    assert!(matches!(absent, KafkaError::NoTopic { .. }), "{absent}");
+    assert_eq!(absent.disposition(), Disposition::Fatal);
+    let absent = reader.read("listed.b", 2, 0..1, TIME).await.unwrap_err();
+    assert!(matches!(absent, KafkaError::NoPartition { partition: 2, .. }), "{absent}");
+
+    // A topic that is made later is found by the producer that missed it.
+    let admin = Admin::new(config);
+    assert!(admin.create_topic("absent", 1, 1, TIME).await.unwrap());
+    assert!(!admin.create_topic("absent", 1, 1, TIME).await.unwrap());
+    producer.send("absent", &[record(None, "1")], TIME).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_logs_in_is_let_in_and_a_wrong_password_is_said_at_once() {
+    let stack = shared().await;
+    let login = stack.state().kafka.as_ref().unwrap().login.clone().unwrap();
+    let config = KafkaConfig::new(&login.bootstrap);
+    let password =
+        |password: &str| Password { username: login.user.clone(), password: Secret::new(password) };
+    let ways: [fn(Password) -> Security; 3] = [
+        |password| Security::Plain(password, None),
+        |password| Security::ScramSha256(password, None),
+        |password| Security::ScramSha512(password, None),
+    ];
+    for way in ways {
+        let producer = Producer::new(config.clone().with_security(way(password(&login.password))));
+        producer.send("login", &[record(None, "1")], TIME).await.unwrap();
+
+        let wrong = config.clone().with_security(way(password("wrong")));
+        let start = Instant::now();
+        let error = Producer::new(wrong).send("login", &[record(None, "1")], TIME).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, KafkaError::Denied { .. }), "{error}");
+        assert_eq!(error.disposition(), Disposition::Fatal);
+        assert!(start.elapsed() < TIME, "it is not tried until the time is over");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_opens_the_door_and_nobody_else_is_trusted() {
+    let stack = shared().await;
+    let config = KafkaConfig::new(stack.state().kafka.as_ref().unwrap().tls.as_ref().unwrap());
+    let Certificates { root, certificate, key } = authority();
+    let secret = serde_json::json!({"certificate": certificate, "privateKey": key}).to_string();
+    let kind = "CLIENT_CERTIFICATE_TLS_AUTH";
+    let send = async |security: Security, time: Duration| {
+        let producer = Producer::new(config.clone().with_security(security));
+        producer.send("login", &[record(None, "1")], time).await
+    };
+    let shown = Security::of_secret(kind, &secret, Some(root.clone())).unwrap();
+    send(shown, TIME).await.unwrap();
+
+    let short = Duration::from_secs(2);
+    let nothing_shown = Security::Tls(Tls { roots: Some(root.clone()), client: None });
+    let error = send(nothing_shown, short).await.unwrap_err();
+    assert!(error.to_string().contains("ertificate"), "{error}");
+    // The system trusts many, and not the authority of this test.
+    let stranger = rcgen::generate_simple_self_signed([]).unwrap().cert.pem();
+    let not_trusted = Security::of_secret(kind, &secret, Some(stranger)).unwrap();
+    let error = send(not_trusted, short).await.unwrap_err();
+    assert!(error.to_string().contains("invalid peer certificate"), "{error}");
+    let error = send(Security::Plaintext, short).await.unwrap_err();
+    assert!(matches!(error, KafkaError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_broker_that_is_away_costs_the_time_given_and_no_producer() {
+    let stack = start("kafka-away", &[("t", 2)], None).await;
+    let control = stack.control();
+    let producer = Producer::new(config(&stack));
+    let reader = Reader::new(config(&stack));
+    let records = ["a", "b", "c", "d"].map(|key| record(Some(key), key));
+    producer.send("t", &records, TIME).await.unwrap();
+    let given = Duration::from_secs(2);
+    // Generous: the machine may be busy, and without a limit it would be minutes.
+    let limit = given + Duration::from_secs(10);
+
+    // Silent: it has the connections and says nothing.
+    control.pause_kafka().await.unwrap();
+    let start = Instant::now();
+    let error = producer.send("t", &records, given).await.unwrap_err();
+    assert!(matches!(error, KafkaError::Unreachable { .. }), "{error}");
+    assert_eq!(error.disposition(), Disposition::Retry);
+    assert!((given..limit).contains(&start.elapsed()), "{:?}", start.elapsed());
+    let error = reader.read("t", 0, 0..1, given).await.unwrap_err();
+    assert!(matches!(error, KafkaError::Unreachable { .. }), "{error}");
+    control.resume_kafka().await.unwrap();
+    producer.send("t", &records, TIME).await.unwrap();
+
+    // Dead: nobody listens any more.
+    control.kill_kafka().await.unwrap();
+    let start = Instant::now();
+    let error = producer.send("t", &records, given).await.unwrap_err();
+    assert!((given..limit).contains(&start.elapsed()), "{:?}", start.elapsed());
+    let text = error.to_string();
+    assert!(text.contains("within 2s") && text.contains("refused"), "{text}");
+
+    // Back, while somebody waits for it.
+    let (sent, started) =
+        tokio::join!(producer.send("t", &records, Duration::from_secs(60)), control.start_kafka());
+    started.unwrap();
+    sent.unwrap();
+    let held = reader.offsets("t", 0, TIME).await.unwrap();
+    assert!(!reader.read("t", 0, held, TIME).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_broker_that_never_was_is_unreachable() {
+    let given = Duration::from_millis(300);
+    let producer = Producer::new(KafkaConfig::new("127.0.0.1:1"));
+    let error = producer.send("t", &[record(None, "1")], given).await.unwrap_err();
+    assert!(error.to_string().contains("127.0.0.1:1 within 300ms"), "{error}");
+}

@@ -17,6 +17,7 @@ mod pattern;
 mod producer;
 mod reader;
 mod record;
+pub mod spill;
 mod tls;
 
 pub use admin::Admin;

@@ -19,6 +19,7 @@ mod client;
 mod control;
 mod error;
 mod function;
+mod gateway;
 mod http;
 mod instance;
 mod java;
@@ -54,7 +55,7 @@ pub use setup::{
 };
 pub use state::{
     AwsState, CLICKHOUSE_USER, ClusterState, FunctionState, KafkaLogin, KafkaState, LEDGER_TABLE,
-    Phase, SOURCES_TABLE, StackState,
+    Phase, SOURCES_TABLE, SPILL_BUCKET, StackState,
 };
 pub use status::{
     FunctionStatus, InstanceState, InstanceStatus, KafkaSourceStatus, Part, PartKind, PartState,

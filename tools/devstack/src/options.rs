@@ -100,6 +100,9 @@ pub struct FunctionOptions {
     /// The Kafka topics that invoke it.
     #[serde(default)]
     pub kafka: Vec<KafkaSourceOptions>,
+    /// Whether an HTTP API stands in front of it.
+    #[serde(default)]
+    pub http: bool,
 }
 
 /// A Kafka cluster of one broker.
@@ -211,11 +214,20 @@ pub struct QueueOptions {
     pub batch_size: usize,
     /// How long a batch waits to be filled.
     pub batch_window_ms: u64,
+    /// Whether it keeps the order within a message group. Its name then ends in
+    /// `.fifo`.
+    pub fifo: bool,
 }
 
 impl Default for QueueOptions {
     fn default() -> Self {
-        Self { visibility_timeout_s: 30, max_receive_count: 5, batch_size: 10, batch_window_ms: 0 }
+        Self {
+            visibility_timeout_s: 30,
+            max_receive_count: 5,
+            batch_size: 10,
+            batch_window_ms: 0,
+            fifo: false,
+        }
     }
 }
 
@@ -255,6 +267,7 @@ impl FunctionOptions {
             concurrency: 2,
             queue: None,
             kafka: vec![],
+            http: false,
         }
     }
 }

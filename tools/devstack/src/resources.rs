@@ -43,13 +43,18 @@ pub fn queue_arn(region: &str, name: &str) -> String {
 }
 
 async fn queues(sqs: &aws_sdk_sqs::Client, function: &FunctionOptions) -> Result<FunctionState> {
-    let mut state = FunctionState { name: function.name.clone(), queue_url: None, dlq_url: None };
+    let mut state = FunctionState::new(&function.name);
     let letters = function.kafka.iter().any(|source| source.on_failure);
     if function.queue.is_none() && !letters {
         return Ok(state);
     }
-    let dlq = format!("{}-dlq", function.name);
-    let url = create_queue(sqs, &dlq, &[]).await?;
+    let is_fifo = function.queue.as_ref().is_some_and(|queue| queue.fifo);
+    let (suffix, kind) = match is_fifo {
+        true => (".fifo", vec![(QueueAttributeName::FifoQueue, "true".to_owned())]),
+        false => ("", vec![]),
+    };
+    let dlq = format!("{}-dlq{suffix}", function.name);
+    let url = create_queue(sqs, &dlq, &kind).await?;
     let arn = sqs
         .get_queue_attributes()
         .queue_url(&url)
@@ -62,7 +67,9 @@ async fn queues(sqs: &aws_sdk_sqs::Client, function: &FunctionOptions) -> Result
         .unwrap_or_default();
     state.dlq_url = Some(url);
     let Some(queue) = &function.queue else { return Ok(state) };
-    state.queue_url = Some(create_queue(sqs, &function.name, &attributes(queue, &arn)).await?);
+    let attributes = [kind, attributes(queue, &arn).to_vec()].concat();
+    let name = format!("{}{suffix}", function.name);
+    state.queue_url = Some(create_queue(sqs, &name, &attributes).await?);
     Ok(state)
 }
 

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+/// The bucket for events that are too large for the spill queue, in stacks that
+/// have it.
+pub const SPILL_BUCKET: &str = "spill";
 /// The `DynamoDB` table that knows what was loaded.
 pub const LEDGER_TABLE: &str = "motherlode-ledger";
 /// The `DynamoDB` table of source documents.
@@ -114,6 +117,16 @@ pub struct FunctionState {
     pub queue_url: Option<String>,
     /// Where its messages end that nobody could handle.
     pub dlq_url: Option<String>,
+    /// Address of the HTTP API in front of it.
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+impl FunctionState {
+    /// A function that nothing invokes.
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), queue_url: None, dlq_url: None, url: None }
+    }
 }
 
 impl StackState {
@@ -188,6 +201,12 @@ impl StackState {
                     set(key, url.clone());
                 }
             }
+        }
+        if let Some(drain) = self.function("drain").and_then(|drain| drain.queue_url.clone()) {
+            set("MOTHERLODE_SPILL_QUEUE_URL", drain);
+        }
+        if self.buckets.iter().any(|bucket| bucket == SPILL_BUCKET) {
+            set("MOTHERLODE_SPILL_BUCKET", SPILL_BUCKET.into());
         }
         if let Some(kafka) = &self.kafka {
             set("MOTHERLODE_KAFKA_BROKERS", kafka.bootstrap.clone());

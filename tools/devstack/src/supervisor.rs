@@ -20,6 +20,7 @@ use crate::broker::Broker;
 use crate::clickhouse::Cluster;
 use crate::error::{Error, Result, chain};
 use crate::function::Function;
+use crate::gateway::Gateway;
 use crate::kafka_event::Origin;
 use crate::kafka_source::{KafkaSource, Progress};
 use crate::lock::Lock;
@@ -49,6 +50,9 @@ pub(crate) struct Stack {
     /// Set to true to shut down.
     pub stop: watch::Sender<bool>,
 }
+
+/// HTTP APIs that nobody serves yet.
+type Gateways = Vec<(TcpListener, Arc<Gateway>)>;
 
 /// Runs a stack until SIGTERM, SIGINT, a request to stop or, when attached,
 /// the end of standard input.
@@ -127,8 +131,8 @@ async fn run(options: &Options) -> Result<()> {
             return Ok(());
         }
     };
-    let stack = match started {
-        Ok(stack) => Arc::new(stack),
+    let (stack, gateways) = match started {
+        Ok((stack, gateways)) => (Arc::new(stack), gateways),
         Err(error) => {
             StackState { phase: Phase::Failed(chain(&error)), ..state }.write()?;
             return Err(error);
@@ -142,6 +146,13 @@ async fn run(options: &Options) -> Result<()> {
     }
     for source in &stack.topics {
         work.spawn(source.clone().run());
+    }
+    for (listener, gateway) in gateways {
+        let answer = move |request| {
+            let gateway = gateway.clone();
+            async move { gateway.answer(request).await }
+        };
+        work.spawn(http::serve(listener, answer, watch::Sender::new(0)));
     }
     stack.state.write_env_file()?;
     stack.state.write()?;
@@ -160,7 +171,7 @@ async fn start(
     options: &Options,
     mut state: StackState,
     stop: watch::Sender<bool>,
-) -> Result<Stack> {
+) -> Result<(Stack, Gateways)> {
     let dir = &state.dir.clone();
     let logs = dir.join("logs");
     let data = dir.join("clickhouse");
@@ -212,10 +223,10 @@ async fn start(
         state.aws = Some(aws);
         sqs = Some(Sqs::new(&config));
     } else {
-        let bare =
-            |name: &String| FunctionState { name: name.clone(), queue_url: None, dlq_url: None };
-        state.functions = options.functions.iter().map(|function| bare(&function.name)).collect();
+        let names = options.functions.iter().map(|function| FunctionState::new(&function.name));
+        state.functions = names.collect();
     }
+    let listeners = listen(options, &mut state).await?;
     let functions: Vec<_> = options
         .functions
         .iter()
@@ -226,8 +237,38 @@ async fn start(
         .collect();
     let topics = kafka.as_ref().map(|kafka| topics(&state, kafka, sqs.as_ref(), &functions));
     let topics = topics.unwrap_or_default();
+    let gateways = gateways(listeners, &functions, &state);
     state.phase = Phase::Ready;
-    Ok(Stack { state, clusters, moto, kafka, sqs, functions, topics, stop })
+    Ok((Stack { state, clusters, moto, kafka, sqs, functions, topics, stop }, gateways))
+}
+
+/// Opens the HTTP APIs of the functions that have one.
+async fn listen(options: &Options, state: &mut StackState) -> Result<Vec<(String, TcpListener)>> {
+    let mut listeners = Vec::new();
+    for function in options.functions.iter().filter(|function| function.http) {
+        let listen = || Error::io("listen on", Path::new("127.0.0.1"));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(listen())?;
+        let address = listener.local_addr().map_err(listen())?;
+        for known in state.functions.iter_mut().filter(|known| known.name == function.name) {
+            known.url = Some(format!("http://{address}"));
+        }
+        listeners.push((function.name.clone(), listener));
+    }
+    Ok(listeners)
+}
+
+fn gateways(
+    listeners: Vec<(String, TcpListener)>,
+    functions: &[Arc<Function>],
+    state: &StackState,
+) -> Gateways {
+    let gateway = |(name, listener): (String, TcpListener)| {
+        let function = functions.iter().find(|function| function.options.name == name)?.clone();
+        let url = state.function(&name)?.url.clone()?;
+        let address = url.trim_start_matches("http://").to_owned();
+        Some((listener, Arc::new(Gateway { function, address })))
+    };
+    listeners.into_iter().filter_map(gateway).collect()
 }
 
 /// The stack's variables and the function's own queue.

@@ -1,0 +1,132 @@
+//! Where events are safe: Kafka with every replica in sync, else the spill queue,
+//! with S3 for what is too large for it. A request is answered with 2xx only
+//! after one of them has said that it has everything.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use kafka::spill::{Spilled, SpilledRecord};
+use kafka::{Producer, Record, murmur2};
+use model::Clock;
+
+/// How long Kafka has to acknowledge.
+const KAFKA_TIME: Duration = Duration::from_secs(3);
+/// How long it is left alone after it did not: events are spilled at once.
+const REST_MS: i64 = 5_000;
+/// Most bytes of a message of SQS, less what stands around the text.
+const MESSAGE_BYTES: usize = 240 * 1024;
+/// Message groups: events of one visitor stay in order, others do not wait.
+const GROUPS: i32 = 64;
+
+/// Records for one topic.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The topic.
+    pub topic: String,
+    /// The records, in order.
+    pub records: Vec<Record>,
+}
+
+/// Where events are put.
+pub struct Durable {
+    /// The brokers.
+    pub kafka: Producer,
+    /// The spill queue, a FIFO queue; none where Kafka alone must do.
+    pub queue: Option<(aws_sdk_sqs::Client, String)>,
+    /// The bucket for what is too large for the queue.
+    pub bucket: Option<(aws_sdk_s3::Client, String)>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Until when Kafka is left alone, in milliseconds since 1970.
+    pub rests_until_ms: AtomicI64,
+}
+
+/// How events were kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Kafka has them.
+    Kafka,
+    /// They will be put into Kafka later.
+    Spilled,
+}
+
+impl Durable {
+    /// Keeps every record, or says that it cannot.
+    ///
+    /// # Errors
+    /// When neither Kafka nor the spill has said that it has all of them. Some may
+    /// be there all the same: whoever sends again sends the same ids.
+    pub async fn keep(&self, batches: Vec<Batch>, left: Duration) -> anyhow::Result<Kept> {
+        let now_ms = self.clock.now_ms();
+        // Half of the time is for the spill.
+        let time = KAFKA_TIME.min(left / 2);
+        let mut kept = Kept::Kafka;
+        for batch in batches {
+            if kept == Kept::Kafka && self.rests_until_ms.load(Ordering::Relaxed) <= now_ms {
+                match self.kafka.send(&batch.topic, &batch.records, time).await {
+                    Ok(_) => continue,
+                    Err(error) => {
+                        tracing::error!(topic = batch.topic, %error, "Kafka did not acknowledge: events are spilled");
+                        self.rests_until_ms.store(now_ms + REST_MS, Ordering::Relaxed);
+                    }
+                }
+            }
+            self.spill(&batch).await?;
+            kept = Kept::Spilled;
+        }
+        Ok(kept)
+    }
+
+    /// Puts records into the spill queue, in messages of one group each.
+    async fn spill(&self, batch: &Batch) -> anyhow::Result<()> {
+        let mut messages: Vec<(i32, usize, Vec<SpilledRecord>)> = Vec::new();
+        for record in &batch.records {
+            let group = record.key.as_deref().map_or(0, |key| murmur2(key).rem_euclid(GROUPS));
+            let record = SpilledRecord::of(record);
+            let bytes = record.size();
+            match messages.iter_mut().rfind(|(of, ..)| *of == group) {
+                Some((_, filled, records)) if *filled + bytes <= MESSAGE_BYTES => {
+                    *filled += bytes;
+                    records.push(record);
+                }
+                _ => messages.push((group, bytes, vec![record])),
+            }
+        }
+        for (group, bytes, records) in messages {
+            let spilled = Spilled { topic: batch.topic.clone(), records, object: None };
+            let spilled =
+                if bytes > MESSAGE_BYTES { self.put_aside(spilled).await? } else { spilled };
+            self.send(group, &spilled).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts what is too large for a message into the bucket; the message then
+    /// names it.
+    async fn put_aside(&self, spilled: Spilled) -> anyhow::Result<Spilled> {
+        let (client, bucket) = self.bucket.as_ref().context(
+            "an event is too large for the spill queue, and MOTHERLODE_SPILL_BUCKET is not set",
+        )?;
+        let key = format!("spill/{}.json", uuid::Uuid::now_v7());
+        let body = serde_json::to_vec(&spilled)?.into();
+        let put = client.put_object().bucket(bucket).key(&key).body(body).send().await;
+        put.with_context(|| format!("putting s3://{bucket}/{key}"))?;
+        Ok(Spilled { topic: spilled.topic, records: Vec::new(), object: Some(key) })
+    }
+
+    async fn send(&self, group: i32, spilled: &Spilled) -> anyhow::Result<()> {
+        let (client, url) = self
+            .queue
+            .as_ref()
+            .context("there is no spill queue: MOTHERLODE_SPILL_QUEUE_URL is not set")?;
+        let message = client
+            .send_message()
+            .queue_url(url)
+            .message_group_id(format!("{}-{group}", spilled.topic))
+            .message_deduplication_id(uuid::Uuid::new_v4().to_string())
+            .message_body(serde_json::to_string(spilled)?);
+        message.send().await.with_context(|| format!("sending to {url}"))?;
+        Ok(())
+    }
+}

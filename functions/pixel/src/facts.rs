@@ -1,0 +1,228 @@
+//! What a request says about the visitor: browser, system, device, country,
+//! address, and whether it is a crawler.
+
+use std::net::IpAddr;
+
+use http::HeaderMap;
+use model::document::Address;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use woothee::parser::Parser;
+
+/// Longest `User-Agent` that is looked at.
+const MAX_AGENT: usize = 1024;
+
+/// What is known of a visitor by the request.
+#[derive(Debug, Serialize)]
+struct Facts<'a> {
+    bot: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    referrer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    browser: Named<'a>,
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    os: Named<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<Device<'a>>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Named<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    version: &'a str,
+}
+
+impl Named<'_> {
+    fn is_empty(&self) -> bool {
+        self.name.is_empty()
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Device<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    brand: &'a str,
+}
+
+/// Whether a `User-Agent` is a crawler's, and what is written as `request`.
+///
+/// # Errors
+/// Never: everything is text.
+pub fn of(headers: &HeaderMap) -> serde_json::Result<(bool, Box<RawValue>)> {
+    let agent = text(headers, "user-agent").unwrap_or_default();
+    let agent = &agent[..agent.floor_char_boundary(MAX_AGENT)];
+    let parsed = Parser::new().parse(agent).unwrap_or_default();
+    let known = |word: &'static str| if word == "UNKNOWN" { "" } else { word };
+    let bot = parsed.category == "crawler" || is_a_program(agent);
+    let facts = Facts {
+        bot,
+        country: country(headers),
+        referrer: text(headers, "referer"),
+        browser: Named { name: known(parsed.name), version: trimmed(parsed.version) },
+        os: Named { name: known(parsed.os), version: trimmed(&parsed.os_version) },
+        device: device(agent, parsed.category),
+    };
+    Ok((bot, serde_json::value::to_raw_value(&facts)?))
+}
+
+fn trimmed(version: &str) -> &str {
+    if version == "UNKNOWN" { "" } else { version }
+}
+
+/// Programs that do not hide what they are, and that the dataset of browsers does
+/// not know.
+fn is_a_program(agent: &str) -> bool {
+    const WORDS: &[&str] = &["bot", "crawl", "spider", "headless", "preview", "monitor"];
+    let agent = agent.to_ascii_lowercase();
+    WORDS.iter().any(|word| agent.contains(word))
+}
+
+fn device<'a>(agent: &str, category: &str) -> Option<Device<'a>> {
+    let kind = match category {
+        "pc" => "desktop",
+        _ if agent.contains("iPad") || agent.contains("Tablet") => "tablet",
+        // An Android that is no phone does not say so.
+        "smartphone" if agent.contains("Android") && !agent.contains("Mobile") => "tablet",
+        "smartphone" | "mobilephone" => "mobile",
+        "appliance" => "console",
+        _ => return None,
+    };
+    let brands = [
+        ("iPhone", "Apple"),
+        ("iPad", "Apple"),
+        ("Macintosh", "Apple"),
+        ("SM-", "Samsung"),
+        ("Pixel", "Google"),
+    ];
+    let brand = brands.iter().find(|(word, _)| agent.contains(word)).map_or("", |(_, brand)| brand);
+    Some(Device { kind, brand })
+}
+
+/// The country, as the edge in front of us says: CloudFront, or others' headers.
+fn country(headers: &HeaderMap) -> Option<&str> {
+    let names = ["cloudfront-viewer-country", "cf-ipcountry", "x-vercel-ip-country"];
+    let code = names.iter().find_map(|name| text(headers, name))?;
+    (code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(code)
+}
+
+/// A header that is text.
+#[must_use]
+pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().filter(|text| !text.is_empty())
+}
+
+/// Whether the browser asks not to be tracked: Do-Not-Track or Global Privacy
+/// Control (<https://w3c.github.io/gpc/>).
+#[must_use]
+pub fn wants_no_tracking(headers: &HeaderMap) -> bool {
+    ["dnt", "sec-gpc"].iter().any(|name| text(headers, name) == Some("1"))
+}
+
+/// An address, as far as the policy keeps it.
+#[must_use]
+pub fn address(policy: Address, source: &str) -> Option<String> {
+    let address: IpAddr = source.parse().ok()?;
+    let address = match address {
+        // IPv4 in the clothes of IPv6.
+        IpAddr::V6(six) => six.to_ipv4_mapped().map_or(address, IpAddr::V4),
+        IpAddr::V4(_) => address,
+    };
+    match (policy, address) {
+        (Address::Drop, _) => None,
+        (Address::Keep, address) => Some(address.to_string()),
+        (Address::Truncate, IpAddr::V4(four)) => {
+            let [a, b, c, _] = four.octets();
+            Some(std::net::Ipv4Addr::new(a, b, c, 0).to_string())
+        }
+        (Address::Truncate, IpAddr::V6(six)) => {
+            let [a, b, c, ..] = six.segments();
+            Some(std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn facts(agent: &str) -> (bool, Value) {
+        let mut headers = HeaderMap::new();
+        headers.insert("user-agent", agent.parse().unwrap());
+        headers.insert("cloudfront-viewer-country", "DE".parse().unwrap());
+        headers.insert("referer", "https://example.com/".parse().unwrap());
+        let (bot, facts) = of(&headers).unwrap();
+        (bot, serde_json::from_str(facts.get()).unwrap())
+    }
+
+    #[test]
+    fn browsers_systems_and_devices_are_told_apart() {
+        let (bot, facts) = facts(
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+             Version/17.0 Mobile/15E148 Safari/604.1",
+        );
+        assert!(!bot);
+        assert_eq!(
+            (&facts["browser"]["name"], &facts["os"]["name"]),
+            (&"Safari".into(), &"iPhone".into())
+        );
+        assert_eq!(
+            (&facts["device"]["type"], &facts["device"]["brand"]),
+            (&"mobile".into(), &"Apple".into())
+        );
+        assert_eq!(
+            (&facts["country"], &facts["referrer"]),
+            (&"DE".into(), &"https://example.com/".into())
+        );
+        let (_, facts) = self::facts(
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
+        );
+        assert_eq!(
+            (&facts["browser"]["name"], &facts["device"]["type"]),
+            (&"Chrome".into(), &"desktop".into())
+        );
+        assert_eq!(facts["browser"]["version"], "131.0.0.0");
+    }
+
+    #[test]
+    fn crawlers_are_flagged() {
+        for agent in [
+            "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+            "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 HeadlessChrome/120.0.0.0 Safari/537.36",
+        ] {
+            assert!(facts(agent).0, "{agent}");
+        }
+        let (bot, facts) = facts("nothing that anybody knows");
+        assert!(!bot && facts.get("browser").is_none() && facts.get("device").is_none(), "{facts}");
+    }
+
+    #[test]
+    fn addresses_are_kept_as_the_policy_says() {
+        assert_eq!(address(Address::Keep, "203.0.113.7").as_deref(), Some("203.0.113.7"));
+        assert_eq!(address(Address::Truncate, "203.0.113.7").as_deref(), Some("203.0.113.0"));
+        assert_eq!(
+            address(Address::Truncate, "::ffff:203.0.113.7").as_deref(),
+            Some("203.0.113.0")
+        );
+        assert_eq!(address(Address::Truncate, "2001:db8:1:2::7").as_deref(), Some("2001:db8:1::"));
+        assert_eq!(address(Address::Drop, "203.0.113.7"), None);
+        assert_eq!(address(Address::Keep, "unknown"), None);
+    }
+
+    #[test]
+    fn a_wish_not_to_be_tracked_is_heard() {
+        let mut headers = HeaderMap::new();
+        assert!(!wants_no_tracking(&headers));
+        headers.insert("dnt", "0".parse().unwrap());
+        assert!(!wants_no_tracking(&headers));
+        headers.insert("sec-gpc", "1".parse().unwrap());
+        assert!(wants_no_tracking(&headers));
+    }
+}

@@ -1,0 +1,171 @@
+//! A stack with the pixel, the drain and Kafka, and a client of the HTTP API.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use catalog::{Catalog as _, DynamoCatalog};
+use devstack::{
+    AttachedStack, BucketOptions, Control, FunctionOptions, KafkaOptions, Options, Program,
+    QueueOptions, TopicOptions,
+};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use kafka::{KafkaConfig, Reader};
+use model::Clock;
+use runtime::Environment;
+use serde_json::Value;
+
+/// Partitions of the topic of events.
+pub const PARTITIONS: i32 = 3;
+/// How long one question may take.
+const TIME: Duration = Duration::from_secs(20);
+
+/// A running lane.
+pub struct Lane {
+    _stack: AttachedStack,
+    /// The stack's control API.
+    pub control: Control,
+    address: String,
+    brokers: String,
+}
+
+/// How a lane differs from the usual one.
+#[derive(Clone, Copy)]
+pub struct Setup {
+    /// Name of the stack.
+    pub name: &'static str,
+    /// Whether there is a spill queue and its drain.
+    pub spills: bool,
+}
+
+/// Registers a source document, as an operator does.
+async fn register(state: &devstack::StackState, yaml: &str) {
+    let environment = Environment::of(state.environment());
+    let config = runtime::aws::configuration_for(&environment).await;
+    let client = runtime::aws::dynamodb(&config);
+    let catalog = DynamoCatalog::new(client, devstack::SOURCES_TABLE, Clock::system());
+    catalog.put(yaml, "test", None).await.unwrap();
+}
+
+impl Lane {
+    /// Starts a lane whose source `web` has the write key `wk_web_0001`.
+    pub async fn start(setup: Setup) -> Self {
+        let stack = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(AttachedStack::start(&options(setup), &|_| ())).unwrap()
+        });
+        let stack = stack.await.unwrap();
+        let state = stack.state();
+        let url = state.function("pixel").unwrap().url.clone().unwrap();
+        register(state, DOCUMENT).await;
+        Self {
+            control: Control::new(state),
+            address: url.trim_start_matches("http://").to_owned(),
+            brokers: state.kafka.as_ref().unwrap().bootstrap.clone(),
+            _stack: stack,
+        }
+    }
+
+    /// Sends a request and reads the answer.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Response<Bytes> {
+        let stream = tokio::net::TcpStream::connect(&self.address).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let answer = sender.send_request(request).await.unwrap();
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        connection.abort();
+        Response::from_parts(head, body)
+    }
+
+    /// A request to the API.
+    pub fn request(&self, method: &str, path: &str) -> hyper::http::request::Builder {
+        Request::builder().method(method).uri(path).header("host", &self.address)
+    }
+
+    /// Sends JSON with the key of `web` and gives status and answer.
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.request("POST", path).header("authorization", "Basic d2tfd2ViXzAwMDE6");
+        let request = request.header("content-type", "application/json");
+        let answer = self.send(request.body(body.to_string().into()).unwrap()).await;
+        (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap_or_default())
+    }
+
+    /// Everything in a topic, by partition and in order.
+    pub async fn topic(&self, topic: &str, partitions: i32) -> Vec<Vec<Value>> {
+        let reader = Reader::new(KafkaConfig::new(&self.brokers));
+        let mut all = Vec::new();
+        for partition in 0..partitions {
+            let held = reader.offsets(topic, partition, TIME).await.unwrap();
+            let records = reader.read(topic, partition, held, TIME).await.unwrap();
+            let values = records.into_iter().map(|stored| stored.record.value.unwrap());
+            all.push(values.map(|value| serde_json::from_slice(&value).unwrap()).collect());
+        }
+        all
+    }
+
+    /// The events in the topic of `web`, by their ids, sorted.
+    pub async fn ids(&self) -> Vec<String> {
+        let events = self.topic("events", PARTITIONS).await.into_iter().flatten();
+        let mut ids: Vec<String> =
+            events.map(|event| event["messageId"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    }
+}
+
+const DOCUMENT: &str = "
+source: web
+version: 1
+owner: tests
+kind: kafka
+stream:
+  topics: [events]
+  pixel:
+    keys: [wk_web_0001]
+    max_event_bytes: 2000
+    cookie: { name: mid, same_site: none }
+    schemas:
+      Priced: { type: object, required: [properties], properties: { properties: { type: object, required: [price] } } }
+table: { database: clickstream, name: raw_events, order_by: [_topic, _partition, _offset] }
+";
+
+fn options(setup: Setup) -> Options {
+    let programs = testkit::programs().unwrap();
+    let mut pixel = FunctionOptions::new("pixel", programs.join("pixel"));
+    pixel.http = true;
+    pixel.concurrency = 2;
+    let mut functions = vec![pixel];
+    let mut buckets = vec![];
+    if setup.spills {
+        let mut drain = FunctionOptions::new("drain", programs.join("drain"));
+        drain.queue = Some(QueueOptions {
+            fifo: true,
+            visibility_timeout_s: 2,
+            max_receive_count: 1000,
+            ..QueueOptions::default()
+        });
+        functions.push(drain);
+        buckets.push(BucketOptions { name: devstack::SPILL_BUCKET.to_owned(), notify: None });
+    }
+    let topic = |name: &str, partitions| TopicOptions { name: name.to_owned(), partitions };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let defaults = Options::default();
+    Options {
+        name: setup.name.to_owned(),
+        root: root.join(".motherlode"),
+        program: Program { path: programs.join("motherlode"), ..defaults.program.clone() },
+        launcher: Some(programs.join("launcher")),
+        clusters: vec![],
+        buckets,
+        functions,
+        kafka: Some(KafkaOptions {
+            topics: vec![topic("events", PARTITIONS), topic("events.invalid", 1)],
+            ..KafkaOptions::default()
+        }),
+        ..defaults
+    }
+}

@@ -1,0 +1,80 @@
+//! Kafka is away: events are spilled and drained, or the client is told to come
+//! again. Nothing that was answered with 2xx is lost.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::lane::{Lane, PARTITIONS, Setup};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_an_outage_are_spilled_and_drained_in_order() {
+    let lane = Lane::start(Setup { name: "pixel-outage", spills: true }).await;
+    let send = async |visitor: u32, number: u32| {
+        let event = json!({
+            "event": "Step", "messageId": format!("{visitor}-{number:03}"),
+            "anonymousId": format!("v{visitor}"), "properties": {"number": number},
+        });
+        lane.post("/v1/track", &event).await.0
+    };
+    for visitor in 0..3 {
+        assert_eq!(send(visitor, 0).await, 200);
+    }
+    lane.control.stop_kafka().await.unwrap();
+    let away = Instant::now();
+    for number in 1..20 {
+        for visitor in 0..3 {
+            assert_eq!(send(visitor, number).await, 200);
+        }
+    }
+    // Only the first one waits for Kafka, and again every few seconds.
+    assert!(away.elapsed() < Duration::from_secs(60), "{:?}", away.elapsed());
+    lane.control.start_kafka().await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(90);
+    while lane.ids().await.len() < 60 {
+        assert!(Instant::now() < deadline, "{:?}", lane.ids().await);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for event in lane.topic("events", PARTITIONS).await.concat() {
+        let visitor = event["anonymousId"].as_str().unwrap().to_owned();
+        let numbers = seen.entry(visitor).or_default();
+        let number = event["properties"]["number"].as_u64().unwrap();
+        // A repeat of an event that Kafka took without a word is no loss.
+        if !numbers.contains(&number) {
+            numbers.push(number);
+        }
+    }
+    assert_eq!(seen.len(), 3);
+    for (visitor, numbers) in seen {
+        assert_eq!(numbers, (0..20).collect::<Vec<_>>(), "{visitor}: in the order of arrival");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_anything_durable_the_client_is_told_to_come_again() {
+    let lane = Lane::start(Setup { name: "pixel-nothing", spills: false }).await;
+    lane.control.stop_kafka().await.unwrap();
+    let request = lane.request("POST", "/e?k=wk_web_0001").header("content-type", "text/plain");
+    let body = json!({"batch": [{"type": "page", "messageId": "late"}]}).to_string();
+    let began = Instant::now();
+    let answer = lane.send(request.body(body.clone().into()).unwrap()).await;
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let picture = lane.request("GET", "/p.gif?k=wk_web_0001&d=%7B%22type%22%3A%22page%22%7D");
+    let answer = lane.send(picture.body(Default::default()).unwrap()).await;
+    assert_eq!(answer.status(), 503);
+
+    lane.control.start_kafka().await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let request = lane.request("POST", "/e?k=wk_web_0001").header("content-type", "text/plain");
+        if lane.send(request.body(body.clone().into()).unwrap()).await.status() == 200 {
+            break;
+        }
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert!(lane.ids().await.contains(&"late".to_owned()));
+}

@@ -1,0 +1,118 @@
+//! Every way of sending, and everything that is refused.
+
+use std::io::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::lane::{Lane, Setup};
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
+    let lane = Lane::start(Setup { name: "pixel-requests", spills: true }).await;
+
+    // Segment's API: one event of each kind, and a batch.
+    for (kind, more) in [
+        ("track", json!({"event": "Bought"})),
+        ("page", json!({"name": "Home"})),
+        ("screen", json!({})),
+        ("identify", json!({"traits": {"plan": "pro"}})),
+        ("group", json!({"groupId": "g1"})),
+        ("alias", json!({"previousId": "a0"})),
+    ] {
+        let mut event = more;
+        event["messageId"] = format!("m-{kind}").into();
+        event["userId"] = "u1".into();
+        let answer = lane.post(&format!("/v1/{kind}"), &event).await;
+        assert_eq!(answer, (200, json!({"success": true})), "{kind}");
+    }
+    let batch = json!({
+        "sentAt": "2026-11-23T10:00:00.000Z",
+        "context": {"library": {"name": "sdk"}},
+        "batch": [
+            {"type": "track", "event": "A", "messageId": "b-1", "anonymousId": "v1"},
+            {"type": "buy", "messageId": "b-2"},
+            {"type": "track", "event": "Priced", "messageId": "b-3", "properties": {"prize": 1}},
+            {"type": "track", "event": "Priced", "messageId": "b-4", "properties": {"price": 1}},
+            {"type": "track", "event": "Long", "messageId": "b-5", "properties": {"text": "x".repeat(3_000)}},
+        ],
+    });
+    let (status, answer) = lane.post("/v1/batch", &batch).await;
+    assert_eq!(status, 200);
+    let rejected = answer["rejected"].as_array().unwrap();
+    let indexes: Vec<_> = rejected.iter().map(|one| one["index"].as_u64().unwrap()).collect();
+    assert_eq!(indexes, [1, 2, 4], "{answer}");
+    for (one, reason) in rejected.iter().zip(["`type` is `buy`", "\"price\" is a required property", "2000 are taken"]) {
+        assert!(one["reason"].as_str().unwrap().contains(reason), "{one}");
+    }
+
+    // A beacon: text, the key in the address, no preflight; a compressed one.
+    let event = |id: &str| json!({"batch": [{"type": "page", "messageId": id}]}).to_string();
+    let request = lane.request("POST", "/e?k=wk_web_0001").header("content-type", "text/plain");
+    let request = request.header("origin", "https://shop.example").header("cookie", "mid=visitor-7");
+    let answer = lane.send(request.body(event("e-1").into()).unwrap()).await;
+    assert_eq!(answer.status(), 200);
+    let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("access-control-allow-origin"), "https://shop.example");
+    assert_eq!(header("access-control-allow-credentials"), "true");
+    assert_eq!(header("access-control-expose-headers"), "retry-after");
+    assert!(header("set-cookie").starts_with("mid=visitor-7; Path=/; "), "{}", header("set-cookie"));
+    let request = lane.request("POST", "/e?k=wk_web_0001").header("content-encoding", "gzip");
+    let answer = lane.send(request.body(gzip(&event("e-2")).into()).unwrap()).await;
+    assert_eq!(answer.status(), 200);
+
+    // The picture.
+    let path = "/p.gif?k=wk_web_0001&d=%7B%22type%22%3A%22page%22%2C%22messageId%22%3A%22g-1%22%7D";
+    let request = lane.request("GET", path).header("user-agent", "Googlebot/2.1");
+    let answer = lane.send(request.body(Default::default()).unwrap()).await;
+    assert_eq!((answer.status().as_u16(), &answer.body()[..6]), (200, &b"GIF89a"[..]));
+    assert_eq!(answer.headers()["content-type"], "image/gif");
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+
+    let mut expected: Vec<String> =
+        ["track", "page", "screen", "identify", "group", "alias"].map(|kind| format!("m-{kind}")).into();
+    expected.extend(["b-1", "b-4", "e-1", "e-2", "g-1"].map(str::to_owned));
+    expected.sort();
+    assert_eq!(lane.ids().await, expected);
+    let events: Vec<Value> = lane.topic("events", crate::lane::PARTITIONS).await.concat();
+    let find = |id: &str| events.iter().find(|event| event["messageId"] == id).unwrap();
+    assert_eq!(find("e-1")["anonymousId"], "visitor-7");
+    assert_eq!((&find("b-1")["context"]["library"]["name"], &find("b-1")["source"]), (&"sdk".into(), &"web".into()));
+    assert_eq!(find("b-1")["context"]["ip"], "127.0.0.0", "the address is truncated");
+    assert_eq!(find("g-1")["request"]["bot"], true);
+    assert_eq!(find("m-page")["request"]["bot"], false);
+    let invalid = lane.topic("events.invalid", 1).await.concat();
+    let ids: Vec<_> = invalid.iter().map(|one| one["event"]["messageId"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["b-2", "b-3", "b-5"], "refused events are kept whole");
+    assert_eq!(invalid[2]["event"]["properties"]["text"].as_str().unwrap().len(), 3_000);
+
+    // What is no request of ours.
+    let answer = |method: &'static str, path: &'static str, body: &'static str| {
+        let request = lane.request(method, path).header("content-type", "application/json");
+        let request = request.body(body.into()).unwrap();
+        let lane = &lane;
+        async move { lane.send(request).await }
+    };
+    assert_eq!(answer("POST", "/v1/batch", r#"{"batch":[]}"#).await.status(), 401);
+    assert_eq!(answer("POST", "/v1/batch?k=wk_nobody", r#"{"batch":[]}"#).await.status(), 401);
+    assert_eq!(answer("POST", "/v1/batch?k=wk_web_0001", "{").await.status(), 400);
+    assert_eq!(answer("POST", "/v1/nothing?k=wk_web_0001", "{}").await.status(), 404);
+    assert_eq!(answer("GET", "/nothing", "").await.status(), 404);
+    assert_eq!(answer("PUT", "/e", "").await.status(), 405);
+    assert_eq!(answer("GET", "/health", "").await.status(), 200);
+    assert_eq!(answer("OPTIONS", "/v1/batch", "").await.status(), 204);
+    let tracker = answer("GET", "/pixel.js", "").await;
+    assert_eq!(tracker.body(), include_str!("../../tracker/pixel.js"));
+    let head = answer("HEAD", "/pixel.js", "").await;
+    assert!(head.status() == 200 && head.body().is_empty());
+    let large = format!(r#"{{"batch":["{}"]}}"#, "x".repeat(6 * 1024 * 1024));
+    let request = lane.request("POST", "/e?k=wk_web_0001").header("content-encoding", "gzip");
+    let answer = lane.send(request.body(gzip(&large).into()).unwrap()).await;
+    assert_eq!(answer.status(), 413, "a bomb");
+    assert_eq!(lane.ids().await, expected, "nothing of that is in Kafka");
+}

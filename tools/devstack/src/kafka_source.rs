@@ -91,7 +91,9 @@ impl KafkaSource {
 
     /// Has every record delivered again, from the first that there is.
     pub fn rewind(&self) {
-        locked(&self.progress.next).clear();
+        // Both at once, or a batch that is done meanwhile would undo it.
+        let mut next = locked(&self.progress.next);
+        next.clear();
         self.progress.rewinds.fetch_add(1, Ordering::SeqCst);
     }
 

@@ -211,6 +211,8 @@ pub fn plain_listener(port: u16) -> String {
 }
 
 /// A server for one machine: little memory, no replicas, no topic by accident.
+/// One that was killed is let in again only when its old session is over, which
+/// is therefore short.
 pub fn server_properties(data: &Path, controller: u16, listeners: &str, more: &str) -> String {
     let data = escaped(&data.display().to_string());
     format!(
@@ -230,6 +232,8 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=1000
 num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=4194304

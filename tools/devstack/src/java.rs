@@ -117,8 +117,10 @@ impl Java {
     /// Writes a formatted folder, as a server wants to find it.
     pub(crate) async fn format(&self, properties: &Path, more: &[String]) -> Result<()> {
         let mut args = self.args("kafka.tools.StorageTool")?;
+        // As one argument: an id may begin like an option.
         let id = BASE64_URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4());
-        args.extend(["format", "--cluster-id", &id, "--config"].map(OsString::from));
+        let id = format!("--cluster-id={id}");
+        args.extend(["format", &id, "--config"].map(OsString::from));
         args.push(properties.into());
         args.extend(more.iter().map(OsString::from));
         let args: Vec<_> = args.iter().map(OsString::as_os_str).collect();

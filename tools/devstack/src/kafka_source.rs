@@ -28,6 +28,8 @@ use crate::status::KafkaSourceStatus;
 
 /// How long one question to the broker may take.
 const ASK_LIMIT: Duration = Duration::from_secs(10);
+/// The same for a status, which is asked for when a broker is away, too.
+const STATUS_LIMIT: Duration = Duration::from_secs(1);
 /// So many bytes of a partition are read ahead.
 const READ_AHEAD: usize = 1024 * 1024;
 /// The pause after a round that has brought nothing.
@@ -91,7 +93,9 @@ impl KafkaSource {
 
     /// Has every record delivered again, from the first that there is.
     pub fn rewind(&self) {
-        locked(&self.progress.next).clear();
+        // Both at once, or a batch that is done meanwhile would undo it.
+        let mut next = locked(&self.progress.next);
+        next.clear();
         self.progress.rewinds.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -105,7 +109,7 @@ impl KafkaSource {
         let next = locked(&self.progress.next).clone();
         let topic = &self.origin.topic;
         let asked = next.iter().map(|(partition, next)| async move {
-            let held = self.reader.offsets(topic, *partition, ASK_LIMIT).await.ok()?;
+            let held = self.reader.offsets(topic, *partition, STATUS_LIMIT).await.ok()?;
             u64::try_from(held.end - next).ok()
         });
         let behind: Option<Vec<u64>> = join_all(asked).await.into_iter().collect();

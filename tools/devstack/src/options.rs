@@ -35,7 +35,7 @@ pub struct Options {
     /// The Lambda functions.
     pub functions: Vec<FunctionOptions>,
     /// The Kafka broker; none when no part of the stack needs one, which saves
-    /// about 300 MB and some seconds.
+    /// about 200 MB and some seconds.
     pub kafka: Option<KafkaOptions>,
     /// Keeps the ClickHouse data of the last run. Off by default: the AWS
     /// stand-in forgets everything when it stops, and tables without the

@@ -11,8 +11,9 @@ mod common;
 use std::time::Duration;
 
 use common::{alive, eventually, place, progress};
-use devstack::{AttachedStack, KafkaOptions, PartState, TopicOptions};
+use devstack::{AttachedStack, KafkaOptions, KafkaSourceOptions, PartState, TopicOptions};
 use kafka::{KafkaConfig, Producer, Reader, Record};
+use serde_json::Value;
 
 const TIME: Duration = Duration::from_secs(20);
 
@@ -21,6 +22,8 @@ async fn a_broker_keeps_its_data_and_dies_with_the_stack() {
     let mut place = place("broker");
     let topics = vec![TopicOptions { name: "t".into(), partitions: 1 }];
     place.options.kafka = Some(KafkaOptions { topics, ..KafkaOptions::default() });
+    place.toy(None).kafka =
+        vec![KafkaSourceOptions { topic: "t".into(), ..KafkaSourceOptions::default() }];
     let stack = AttachedStack::start(&place.options, &progress).await.unwrap();
     let (state, control) = (stack.state(), stack.control());
     let bootstrap = state.kafka.as_ref().unwrap().bootstrap.clone();
@@ -64,6 +67,15 @@ async fn a_broker_keeps_its_data_and_dies_with_the_stack() {
     control.resume_kafka().await.unwrap();
     assert_eq!(part().await.state, PartState::Up);
     assert_eq!(values().await, ["first", "second", "third"]);
+
+    // The trigger has lived through all of it.
+    eventually("each was delivered, once", async || {
+        let noted = std::fs::read_to_string(place.file("batches")).unwrap_or_default();
+        let batches = noted.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let records = batches.flat_map(|batch| batch.as_array().unwrap().clone());
+        records.map(|record| record[2].clone()).eq(["first", "second", "third"])
+    })
+    .await;
 
     let pid = part().await.pid.unwrap();
     assert!(devstack::render_status(&control.status().await.unwrap()).contains("kafka"));

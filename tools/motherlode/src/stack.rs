@@ -35,7 +35,7 @@ pub enum StackCommand {
 pub struct UpArgs {
     #[command(flatten)]
     name: NameArgs,
-    /// Start a Kafka broker too (needs Java 17 and Maven; about 300 MB).
+    /// Start a Kafka broker too (needs Java 17 and Maven; about 200 MB).
     #[arg(long)]
     kafka: bool,
     /// Make a Kafka topic; may be repeated.

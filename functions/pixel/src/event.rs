@@ -100,7 +100,7 @@ impl Event {
             Ok(None) => uuid::Uuid::now_v7().to_string(),
             Err(reason) => return Err(refuse(None, reason)),
         };
-        let refused = |reason: String| refuse(Some(&id), reason);
+        let refused = |reason: String| refuse(Some(id.as_str()), reason);
         let kind = match (kind, text("type").map_err(refused)?) {
             (Some(kind), _) => kind,
             (None, Some(kind)) => kind,
@@ -118,7 +118,7 @@ impl Event {
             "track" => text("event").map_err(refused)?.ok_or_else(|| {
                 refused("a track has an `event`, the name of what happened".to_owned())
             })?,
-            _ => text("name").map_err(refused)?.unwrap_or(kind),
+            _ => text("name").map_err(refused)?.unwrap_or(*kind),
         };
         if *kind == "alias" && text("previousId").map_err(refused)?.is_none() {
             return Err(refused("an alias has a `previousId`".to_owned()));

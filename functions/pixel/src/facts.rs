@@ -58,21 +58,20 @@ pub fn of(headers: &HeaderMap) -> serde_json::Result<(bool, Box<RawValue>)> {
     let agent = text(headers, "user-agent").unwrap_or_default();
     let agent = &agent[..agent.floor_char_boundary(MAX_AGENT)];
     let parsed = Parser::new().parse(agent).unwrap_or_default();
-    let known = |word: &'static str| if word == "UNKNOWN" { "" } else { word };
     let bot = parsed.category == "crawler" || is_a_program(agent);
     let facts = Facts {
         bot,
         country: country(headers),
         referrer: text(headers, "referer"),
-        browser: Named { name: known(parsed.name), version: trimmed(parsed.version) },
-        os: Named { name: known(parsed.os), version: trimmed(&parsed.os_version) },
+        browser: Named { name: known(parsed.name), version: known(parsed.version) },
+        os: Named { name: known(parsed.os), version: known(&parsed.os_version) },
         device: device(agent, parsed.category),
     };
     Ok((bot, serde_json::value::to_raw_value(&facts)?))
 }
 
-fn trimmed(version: &str) -> &str {
-    if version == "UNKNOWN" { "" } else { version }
+fn known(word: &str) -> &str {
+    if word == "UNKNOWN" { "" } else { word }
 }
 
 /// Programs that do not hide what they are, and that the dataset of browsers does
@@ -83,7 +82,7 @@ fn is_a_program(agent: &str) -> bool {
     WORDS.iter().any(|word| agent.contains(word))
 }
 
-fn device<'a>(agent: &str, category: &str) -> Option<Device<'a>> {
+fn device(agent: &str, category: &str) -> Option<Device<'static>> {
     let kind = match category {
         "pc" => "desktop",
         _ if agent.contains("iPad") || agent.contains("Tablet") => "tablet",

@@ -52,7 +52,6 @@ pub async fn handle(context: &Context, request: Request) -> Response<Body> {
 
 /// The kind of events that are sent to an address: none for a batch. The short
 /// forms are those of Segment's library for browsers.
-#[expect(clippy::option_option, reason = "no such address, a batch, or a kind")]
 fn kind_of(path: &str) -> Option<Option<&'static str>> {
     Some(match path.strip_prefix("/v1/")? {
         "track" | "t" => Some("track"),
@@ -81,7 +80,7 @@ async fn pixel(context: &Context, request: &Request) -> Response<Body> {
             response
         }
         // A picture is shown by pages that cannot read what is wrong.
-        Err(refusal) if refusal.status() == StatusCode::SERVICE_UNAVAILABLE => refusal,
+        Err(refusal) if refusal.status() == StatusCode::SERVICE_UNAVAILABLE => *refusal,
         Err(_) => answer::gif(),
     }
 }
@@ -108,9 +107,12 @@ async fn collect(context: &Context, request: &Request, kind: Option<&str>) -> Re
             }
             response
         }
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
+
+/// An answer to a request of which nothing was taken.
+type Refusal = Box<Response<Body>>;
 
 /// What became of the events of a request.
 struct Taken {
@@ -128,7 +130,6 @@ struct Content {
 }
 
 /// `kind`: none for a batch, `Some(None)` for one event that says its kind.
-#[expect(clippy::option_option, reason = "a batch, an event, an event of a kind")]
 fn content(text: &[u8], kind: Option<Option<&str>>) -> serde_json::Result<Content> {
     let moment = |text: Option<String>| text.and_then(|text| event::time(&text).ok());
     if kind.is_none() {
@@ -150,16 +151,16 @@ fn content(text: &[u8], kind: Option<Option<&str>>) -> serde_json::Result<Conten
     Ok(Content { events: vec![one], sent_at: None, context: None, key })
 }
 
-#[expect(clippy::option_option, reason = "a batch, an event, an event of a kind")]
 async fn take(
     context: &Context,
     request: &Request,
     text: &[u8],
     kind: Option<Option<&str>>,
-) -> Result<Taken, Response<Body>> {
+) -> Result<Taken, Refusal> {
     let headers = request.headers();
     let content = content(text, kind).map_err(|error| {
-        answer::refused(StatusCode::BAD_REQUEST, &format!("the body is not readable: {error}"))
+        let reason = format!("the body is not readable: {error}");
+        Box::new(answer::refused(StatusCode::BAD_REQUEST, &reason))
     })?;
     let named = key::of(request.uri().query(), headers).or(content.key);
     let source = source_of(context, named.as_deref()).await?;
@@ -167,7 +168,7 @@ async fn take(
         return Err(unknown_key());
     };
     check_origin(pixel, headers)?;
-    let (bot, facts) = facts::of(headers).map_err(|_| answer::unavailable())?;
+    let (bot, facts) = facts::of(headers).map_err(|_| Box::new(answer::unavailable()))?;
     let known = pixel.cookie.as_ref().and_then(|cookie| cookie::id(headers, cookie));
     let anonymous = known.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned);
     let is_unwanted = (bot && pixel.bots == Keep::Drop)
@@ -200,21 +201,18 @@ async fn take(
                 error = format!("{error:#}"),
                 "events could not be kept; the client was told to come again"
             );
-            return Err(answer::unavailable());
+            return Err(Box::new(answer::unavailable()));
         }
     }
     Ok(Taken { rejected: sorted.rejected, cookie })
 }
 
 /// The source of a write key.
-async fn source_of(
-    context: &Context,
-    key: Option<&str>,
-) -> Result<Arc<Registered>, Response<Body>> {
+async fn source_of(context: &Context, key: Option<&str>) -> Result<Arc<Registered>, Refusal> {
     let Some(key) = key else { return Err(unknown_key()) };
     let snapshot = context.catalog.snapshot().await.map_err(|error| {
         tracing::error!(%error, "the source documents cannot be read");
-        answer::unavailable()
+        Box::new(answer::unavailable())
     })?;
     snapshot.for_key(key).cloned().ok_or_else(unknown_key)
 }
@@ -224,22 +222,20 @@ fn stream_of(source: &Registered) -> Option<(&Stream, &Pixel)> {
     Some((stream, stream.pixel.as_ref()?))
 }
 
-fn unknown_key() -> Response<Body> {
-    answer::refused(
+fn unknown_key() -> Refusal {
+    Box::new(answer::refused(
         StatusCode::UNAUTHORIZED,
         "the write key is missing or unknown; give it as ?k=, as the user of HTTP Basic, or as writeKey",
-    )
+    ))
 }
 
-fn check_origin(pixel: &Pixel, headers: &HeaderMap) -> Result<(), Response<Body>> {
+fn check_origin(pixel: &Pixel, headers: &HeaderMap) -> Result<(), Refusal> {
     match facts::text(headers, "origin") {
         Some(origin)
             if !pixel.origins.is_empty() && !pixel.origins.iter().any(|one| one == origin) =>
         {
-            Err(answer::refused(
-                StatusCode::FORBIDDEN,
-                "pages of this origin may not send with this key",
-            ))
+            let reason = "pages of this origin may not send with this key";
+            Err(Box::new(answer::refused(StatusCode::FORBIDDEN, reason)))
         }
         _ => Ok(()),
     }

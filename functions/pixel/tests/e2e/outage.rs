@@ -60,7 +60,10 @@ async fn without_anything_durable_the_client_is_told_to_come_again() {
     let body = json!({"batch": [{"type": "page", "messageId": "late"}]}).to_string();
     let began = Instant::now();
     let answer = lane.send(request.body(body.clone().into()).unwrap()).await;
-    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (503, &"5".parse().unwrap())
+    );
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let picture = lane.request("GET", "/p.gif?k=wk_web_0001&d=%7B%22type%22%3A%22page%22%7D");
     let answer = lane.send(picture.body(Default::default()).unwrap()).await;

@@ -47,21 +47,30 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
     let rejected = answer["rejected"].as_array().unwrap();
     let indexes: Vec<_> = rejected.iter().map(|one| one["index"].as_u64().unwrap()).collect();
     assert_eq!(indexes, [1, 2, 4], "{answer}");
-    for (one, reason) in rejected.iter().zip(["`type` is `buy`", "\"price\" is a required property", "2000 are taken"]) {
+    for (one, reason) in rejected.iter().zip([
+        "`type` is `buy`",
+        "\"price\" is a required property",
+        "2000 are taken",
+    ]) {
         assert!(one["reason"].as_str().unwrap().contains(reason), "{one}");
     }
 
     // A beacon: text, the key in the address, no preflight; a compressed one.
     let event = |id: &str| json!({"batch": [{"type": "page", "messageId": id}]}).to_string();
     let request = lane.request("POST", "/e?k=wk_web_0001").header("content-type", "text/plain");
-    let request = request.header("origin", "https://shop.example").header("cookie", "mid=visitor-7");
+    let request =
+        request.header("origin", "https://shop.example").header("cookie", "mid=visitor-7");
     let answer = lane.send(request.body(event("e-1").into()).unwrap()).await;
     assert_eq!(answer.status(), 200);
     let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
     assert_eq!(header("access-control-allow-origin"), "https://shop.example");
     assert_eq!(header("access-control-allow-credentials"), "true");
     assert_eq!(header("access-control-expose-headers"), "retry-after");
-    assert!(header("set-cookie").starts_with("mid=visitor-7; Path=/; "), "{}", header("set-cookie"));
+    assert!(
+        header("set-cookie").starts_with("mid=visitor-7; Path=/; "),
+        "{}",
+        header("set-cookie")
+    );
     let request = lane.request("POST", "/e?k=wk_web_0001").header("content-encoding", "gzip");
     let answer = lane.send(request.body(gzip(&event("e-2")).into()).unwrap()).await;
     assert_eq!(answer.status(), 200);
@@ -74,20 +83,25 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
     assert_eq!(answer.headers()["content-type"], "image/gif");
     assert_eq!(answer.headers()["cache-control"], "no-store");
 
-    let mut expected: Vec<String> =
-        ["track", "page", "screen", "identify", "group", "alias"].map(|kind| format!("m-{kind}")).into();
+    let mut expected: Vec<String> = ["track", "page", "screen", "identify", "group", "alias"]
+        .map(|kind| format!("m-{kind}"))
+        .into();
     expected.extend(["b-1", "b-4", "e-1", "e-2", "g-1"].map(str::to_owned));
     expected.sort();
     assert_eq!(lane.ids().await, expected);
     let events: Vec<Value> = lane.topic("events", crate::lane::PARTITIONS).await.concat();
     let find = |id: &str| events.iter().find(|event| event["messageId"] == id).unwrap();
     assert_eq!(find("e-1")["anonymousId"], "visitor-7");
-    assert_eq!((&find("b-1")["context"]["library"]["name"], &find("b-1")["source"]), (&"sdk".into(), &"web".into()));
+    assert_eq!(
+        (&find("b-1")["context"]["library"]["name"], &find("b-1")["source"]),
+        (&"sdk".into(), &"web".into())
+    );
     assert_eq!(find("b-1")["context"]["ip"], "127.0.0.0", "the address is truncated");
     assert_eq!(find("g-1")["request"]["bot"], true);
     assert_eq!(find("m-page")["request"]["bot"], false);
     let invalid = lane.topic("events.invalid", 1).await.concat();
-    let ids: Vec<_> = invalid.iter().map(|one| one["event"]["messageId"].as_str().unwrap()).collect();
+    let ids: Vec<_> =
+        invalid.iter().map(|one| one["event"]["messageId"].as_str().unwrap()).collect();
     assert_eq!(ids, ["b-2", "b-3", "b-5"], "refused events are kept whole");
     assert_eq!(invalid[2]["event"]["properties"]["text"].as_str().unwrap().len(), 3_000);
 

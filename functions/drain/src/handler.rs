@@ -22,12 +22,13 @@ impl Context {
     /// Reads the environment and makes the clients.
     pub async fn new(environment: &Environment) -> anyhow::Result<Self> {
         let config = runtime::aws::configuration_for(environment).await;
-        let brokers = environment
-            .required("MOTHERLODE_KAFKA_BROKERS", "the Kafka brokers, as host:port,host:port")?;
+        environment.required(kafka::BROKERS, "the Kafka brokers, as host:port,host:port")?;
+        let kafka = KafkaConfig::from_environment(environment, &config).await?;
+        let kafka = kafka.context("reading how to reach Kafka")?;
         let bucket = environment
             .get("MOTHERLODE_SPILL_BUCKET")
             .map(|bucket| (runtime::aws::s3(&config, environment), bucket.to_owned()));
-        Ok(Self { kafka: Producer::new(KafkaConfig::new(brokers)), bucket })
+        Ok(Self { kafka: Producer::new(kafka), bucket })
     }
 }
 

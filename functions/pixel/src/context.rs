@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use catalog::{CachedCatalog, Catalog, DynamoCatalog};
 use kafka::{KafkaConfig, Producer};
 use model::Clock;
@@ -42,10 +43,11 @@ impl Context {
         let bucket = environment
             .get("MOTHERLODE_SPILL_BUCKET")
             .map(|bucket| (runtime::aws::s3(&config, environment), bucket.to_owned()));
-        let brokers = environment
-            .required("MOTHERLODE_KAFKA_BROKERS", "the Kafka brokers, as host:port,host:port")?;
+        environment.required(kafka::BROKERS, "the Kafka brokers, as host:port,host:port")?;
+        let kafka = KafkaConfig::from_environment(environment, &config).await?;
+        let kafka = kafka.context("reading how to reach Kafka")?;
         let durable = Durable {
-            kafka: Producer::new(KafkaConfig::new(brokers)),
+            kafka: Producer::new(kafka),
             queue,
             bucket,
             clock: clock.clone(),

@@ -19,8 +19,10 @@ impl Context {
     pub async fn new(environment: &Environment) -> anyhow::Result<Self> {
         let config = runtime::aws::configuration().await;
         let worker = environment.get("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or("reconcile");
-        let ingest =
+        let mut ingest =
             Ingest::wire(&config, environment, worker).context("reading the environment")?;
+        let records = ingest.wire_records(&config, environment).await;
+        records.context("reading how to reach Kafka")?;
         let reserve = environment.seconds("MOTHERLODE_DEADLINE_RESERVE_SECONDS", 5)?;
         Ok(Self { ingest, reserve })
     }

@@ -6,9 +6,11 @@ use arrow::array::RecordBatch;
 use futures::future::join_all;
 use model::document::{Errors, SourceDocument};
 use model::{ChunkBounds, Counts, ObjectId, RejectedRow, Token};
-use warehouse::{Insert, Reaction, TableSpec, Warehouse, WarehouseError, quarantine};
+use warehouse::quarantine::Quarantined;
+use warehouse::{Insert, Reaction, TableSpec, Warehouse, WarehouseError};
 
 use crate::IngestError;
+use crate::quarantine::put_aside;
 use crate::reader::{Reader, ReadyBatch};
 use crate::report::{Stage, Stopwatches};
 use crate::resume::{Found, check_found};
@@ -190,24 +192,14 @@ impl ChunkWriter<'_> {
         token: Token,
         rows: &[RejectedRow],
     ) -> Result<(), WarehouseError> {
-        let of = quarantine::Quarantined {
+        let of = Quarantined {
             source: &self.document.source,
-            object: self.object,
+            place: self.object.into(),
             config_version: self.config_version,
             chunk: self.token,
             at_ms: self.loaded_at_ms,
         };
-        let table = quarantine::table();
-        self.warehouse.prepare(cluster, &table).await?;
-        let batches = quarantine::batches(&of, rows).map_err(|source| WarehouseError::Encode {
-            table: quarantine::TABLE.to_owned(),
-            source: source.into(),
-        })?;
-        let mut insert = self.warehouse.insert(cluster, table.insert(token)).await?;
-        for batch in &batches {
-            insert.write(batch).await?;
-        }
-        insert.finish().await
+        put_aside(&**self.warehouse, cluster, &of, token, rows).await
     }
 
     fn judge_number(&self, counts: &Counts, held: &Held) -> Result<(), IngestError> {

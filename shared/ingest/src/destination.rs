@@ -21,9 +21,7 @@ impl Destination {
     pub(crate) fn of(document: &SourceDocument, extras: &[ExtraColumn]) -> Self {
         let mut document = document.clone();
         document.columns.extend(extras.iter().map(column));
-        let provenance =
-            if document.table.provenance { transform::provenance_columns() } else { Vec::new() };
-        let table = TableSpec::of(&document, provenance).passing(extras);
+        let table = TableSpec::of(&document, transform::added_columns(&document)).passing(extras);
         Self { document: Arc::new(document), table, added: extras.to_vec() }
     }
 }

@@ -2,6 +2,7 @@
 
 use catalog::CatalogError;
 use decode::DecodeError;
+use kafka::KafkaError;
 use ledger::LedgerError;
 use model::{Disposed, Disposition};
 use objects::ObjectError;
@@ -212,6 +213,64 @@ pub enum IngestError {
         /// The etag that the key has now.
         etag: String,
     },
+    /// No source takes the records of a topic.
+    #[error(
+        "no enabled source takes the records of topic `{topic}`: put a document of kind `kafka` that names it in \
+         `stream.topics`, or leave the topic out of the trigger"
+    )]
+    NoTopic {
+        /// The topic.
+        topic: String,
+    },
+    /// Records could not be read from Kafka once more.
+    #[error("reading {run} once more")]
+    Records {
+        /// The records.
+        run: String,
+        /// Why.
+        #[source]
+        cause: Box<KafkaError>,
+    },
+    /// An INSERT of another function may be under way, and its records cannot be
+    /// read.
+    #[error(
+        "{batch} may be under way in another function until {until_ms} ms since 1970, and its records cannot be \
+         read from Kafka: {reason}; the same records can be taken later"
+    )]
+    Unsettled {
+        /// The records.
+        batch: String,
+        /// When that function is surely gone.
+        until_ms: i64,
+        /// Why they cannot be read.
+        reason: String,
+    },
+    /// A cluster lacks records that Kafka has no more.
+    #[error(
+        "cluster `{cluster}` lacks records of {run}, and Kafka has them no more: {reason}; copy the rows of {table} \
+         with these offsets from cluster {on}"
+    )]
+    BeyondRetention {
+        /// The records.
+        run: String,
+        /// The cluster.
+        cluster: String,
+        /// The destination.
+        table: String,
+        /// The clusters that hold them.
+        on: String,
+        /// What Kafka says.
+        reason: String,
+    },
+    /// The invocation's time was over before the INSERT was done.
+    #[error(
+        "{batch}: the time of the invocation was over before its INSERT was done; raise the function's timeout, or \
+         lower the trigger's batch size"
+    )]
+    NoTime {
+        /// The records.
+        batch: String,
+    },
     /// One chunk does not fit into the time of one invocation.
     #[error(
         "{object}: no chunk could be finished from row {row} on within one invocation; \
@@ -252,7 +311,11 @@ impl Disposed for IngestError {
             Self::NoProgress { .. } | Self::Gone { .. } | Self::WrongCount { .. } => {
                 Disposition::Fatal
             }
-            Self::Thread { .. } => Disposition::Retry,
+            Self::NoTopic { .. } | Self::BeyondRetention { .. } => Disposition::Fatal,
+            Self::Records { cause, .. } => cause.disposition(),
+            Self::Thread { .. } | Self::Unsettled { .. } | Self::NoTime { .. } => {
+                Disposition::Retry
+            }
         }
     }
 }
@@ -279,6 +342,12 @@ impl IngestError {
             Self::Fetch { cause, .. } => cause.disposition() == Disposition::Retry,
             _ => false,
         }
+    }
+
+    /// Whether another function has changed what is known of the partitions.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        matches!(self, Self::Ledger { cause, .. } if matches!(**cause, LedgerError::Overtaken { .. }))
     }
 
     /// Whether another worker has taken the object over.

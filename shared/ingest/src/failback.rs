@@ -13,6 +13,7 @@ use serde::Serialize;
 use warehouse::WarehouseError;
 
 use crate::reconcile::{Debt, Paid, Settlement, debts_of};
+use crate::stream::debts_of_partition;
 use crate::{Ingest, IngestError};
 
 /// Objects of a source that are looked at in one go.
@@ -55,7 +56,7 @@ impl Summary {
 }
 
 impl Summary {
-    fn add(&mut self, object: &ObjectId, settled: Result<Settlement, IngestError>) {
+    fn add(&mut self, object: &str, settled: Result<Settlement, IngestError>) {
         match settled {
             Ok(Settlement::Even(paid)) => {
                 self.objects += 1;
@@ -90,6 +91,9 @@ impl Ingest {
             for object in self.owing(&source, scope, usize::MAX).await? {
                 debts.extend(object.1);
             }
+            for record in self.owing_partitions(&source, scope).await? {
+                debts.extend(debts_of_partition(&record, &source.document.write.clusters));
+            }
         }
         Ok(debts)
     }
@@ -119,12 +123,7 @@ impl Ingest {
                     break;
                 }
                 for (_, debts) in &new {
-                    for debt in debts {
-                        if !lives.contains_key(&debt.cluster) {
-                            let is_up = self.warehouse.wake(&debt.cluster).await;
-                            lives.insert(debt.cluster.clone(), is_up);
-                        }
-                    }
+                    self.ask(debts, &mut lives).await;
                 }
                 let (source, lives) = (&source, &lives);
                 let mut paying = stream::iter(new)
@@ -135,14 +134,38 @@ impl Ingest {
                     })
                     .buffer_unordered(OBJECTS_AT_ONCE);
                 while let Some((object, settled)) = paying.next().await {
-                    summary.add(&object, settled);
+                    summary.add(&object.to_string(), settled);
                 }
                 if scope.all {
                     break;
                 }
             }
+            for record in self.owing_partitions(&source, scope).await? {
+                let debts = debts_of_partition(&record, &source.document.write.clusters);
+                self.ask(&debts, &mut lives).await;
+                let name = format!("kafka://{}/{}", record.topic, record.partition);
+                let settled = match may_begin(&name, &debts, &lives, deadline) {
+                    Err(settled) => settled,
+                    Ok(()) => {
+                        watch.begin(&debts);
+                        // Boxed: the way of an INSERT is deep.
+                        Box::pin(self.pay_partition(&source, record, deadline, watch)).await
+                    }
+                };
+                summary.add(&name, settled);
+            }
         }
         Ok(summary)
+    }
+
+    /// Asks the clusters that something is owed to whether they live.
+    async fn ask(&self, debts: &[Debt], lives: &mut HashMap<String, bool>) {
+        for debt in debts {
+            if !lives.contains_key(&debt.cluster) {
+                let is_up = self.warehouse.wake(&debt.cluster).await;
+                lives.insert(debt.cluster.clone(), is_up);
+            }
+        }
     }
 
     async fn settle_one(
@@ -154,16 +177,8 @@ impl Ingest {
         deadline: Deadline,
         watch: &dyn Watch,
     ) -> Result<Settlement, IngestError> {
-        if deadline.is_within(Duration::from_secs(1)) {
-            return Ok(Settlement::Interrupted(Paid::default()));
-        }
-        let away = debts.iter().map(|debt| &debt.cluster).filter(|cluster| !lives[*cluster]);
-        let away: Vec<&String> = away.collect();
-        if let Some(cluster) = away.first().filter(|_| away.len() == debts.len()) {
-            return Err(IngestError::Write {
-                object: object.to_string(),
-                cause: Box::new(WarehouseError::Down { cluster: (*cluster).clone(), until_ms: 0 }),
-            });
+        if let Err(settled) = may_begin(&object.to_string(), debts, lives, deadline) {
+            return settled;
         }
         watch.begin(debts);
         self.pay(source, object, deadline, &|cluster, paid| watch.paid(cluster, paid)).await
@@ -210,5 +225,26 @@ impl Ingest {
         let named = &source.document.write.clusters;
         let owing = records.iter().map(|record| (record.object.clone(), debts_of(record, named)));
         Ok(owing.filter(|(_, debts)| !scope.all || !debts.is_empty()).collect())
+    }
+}
+
+/// Whether paying can be begun; else what there is to say of it.
+fn may_begin(
+    object: &str,
+    debts: &[Debt],
+    lives: &HashMap<String, bool>,
+    deadline: Deadline,
+) -> Result<(), Result<Settlement, IngestError>> {
+    if deadline.is_within(Duration::from_secs(1)) {
+        return Err(Ok(Settlement::Interrupted(Paid::default())));
+    }
+    let away = debts.iter().map(|debt| &debt.cluster).filter(|cluster| !lives[*cluster]);
+    let away: Vec<&String> = away.collect();
+    match away.first().filter(|_| away.len() == debts.len()) {
+        None => Ok(()),
+        Some(cluster) => Err(Err(IngestError::Write {
+            object: object.to_owned(),
+            cause: Box::new(WarehouseError::Down { cluster: (*cluster).clone(), until_ms: 0 }),
+        })),
     }
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ledger::{Claim, Pending};
 use model::document::{SourceDocument, WriteMode};
 use model::{Disposed, Disposition};
 use warehouse::Reaction;
@@ -72,6 +71,11 @@ impl Tries {
         }
     }
 
+    /// Leaves a cluster out of the next tries.
+    pub(crate) fn leave_out(&mut self, cluster: &str) {
+        self.given_up.insert(cluster.to_owned());
+    }
+
     /// Goes on to the next cluster; where there is none, begins anew with all.
     fn leave(
         &mut self,
@@ -107,10 +111,10 @@ impl Ingest {
     pub(crate) async fn targets(
         &self,
         document: &SourceDocument,
-        claim: &Claim,
+        sent_to: &[String],
         tries: &Tries,
     ) -> Vec<String> {
-        let all = candidates(document, claim.pending.as_ref());
+        let all = candidates(document, sent_to);
         let mut left: Vec<String> =
             all.iter().filter(|cluster| !tries.given_up.contains(*cluster)).cloned().collect();
         if left.is_empty() {
@@ -135,8 +139,8 @@ impl Ingest {
 }
 
 /// All clusters that a chunk may be written to, in order.
-pub(crate) fn candidates(document: &SourceDocument, pending: Option<&Pending>) -> Vec<String> {
-    let mut all: Vec<String> = pending.map(|pending| pending.clusters.clone()).unwrap_or_default();
+pub(crate) fn candidates(document: &SourceDocument, sent_to: &[String]) -> Vec<String> {
+    let mut all = sent_to.to_vec();
     for cluster in &document.write.clusters {
         if !all.contains(cluster) {
             all.push(cluster.clone());

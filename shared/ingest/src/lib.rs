@@ -1,5 +1,6 @@
 //! The one crate that joins the stages: fetch, decode, transform, write,
-//! commit. [`Ingest::load`] in `object.rs` shows the whole flow on one screen.
+//! commit. [`Ingest::load`] in `object.rs` shows the whole flow of an object on one
+//! screen, [`Ingest::take`] in `stream/mod.rs` that of records of Kafka.
 
 mod accounting;
 mod changed;
@@ -14,11 +15,13 @@ mod health;
 mod object;
 mod parts;
 mod preview;
+mod quarantine;
 mod reader;
 mod reconcile;
 mod replay;
 mod report;
 mod resume;
+mod stream;
 mod survey;
 mod wiring;
 
@@ -31,4 +34,5 @@ pub use preview::{Preview, preview};
 pub use reconcile::{Debt, Paid, Settlement, debts_of};
 pub use replay::Replayed;
 pub use report::{Report, StepTimes};
+pub use stream::{Delivered, Refused, StreamReport, Taken};
 pub use wiring::WiringError;

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use catalog::{Catalog, CatalogError, Registered, Snapshot};
 use ledger::{
-    ChunkDone, Claim, ClaimOutcome, ClaimRequest, Ledger, Pending, State, StepMillis, Totals,
+    ChunkDone, Claim, ClaimOutcome, ClaimRequest, Ledger, Partitions, Pending, State, StepMillis,
+    Totals,
 };
 use model::document::SourceDocument;
 use model::{Captures, ChunkPlan, Clock, Disposed, Disposition, ObjectId, Pattern, Token};
@@ -101,6 +102,10 @@ pub struct Ingest {
     pub catalog: Arc<dyn Catalog>,
     /// What has been loaded.
     pub ledger: Arc<dyn Ledger>,
+    /// What has been written of Kafka's partitions.
+    pub partitions: Arc<dyn Partitions>,
+    /// Kafka, to read records once more; none where nobody has to.
+    pub records: Option<Arc<kafka::Reader>>,
     /// Where rows go.
     pub warehouse: Arc<dyn Warehouse>,
     /// What time it is.
@@ -346,7 +351,7 @@ impl Ingest {
         let retries = loading.source.document.errors.retries;
         let mut tries = Tries::default();
         loop {
-            let targets = self.targets(&loading.source.document, claim, &tries).await;
+            let targets = self.targets(&loading.source.document, sent_to(claim), &tries).await;
             loading.target = targets.first().cloned().unwrap_or_default();
             let error = match self.load_from(loading, claim, &targets).await {
                 Ok(progress) => return Ok(progress),
@@ -356,7 +361,7 @@ impl Ingest {
                 Ok(()) => continue,
                 Err(error) => error,
             };
-            let clusters = candidates(&loading.source.document, claim.pending.as_ref());
+            let clusters = candidates(&loading.source.document, sent_to(claim));
             let Next::Again(wait) = tries.after(&error, claim.next_row, &clusters, retries) else {
                 return Err(error);
             };
@@ -663,6 +668,11 @@ impl Ingest {
     ) -> Result<(), IngestError> {
         self.ledger.pause(claim, reason).await.map_err(|cause| ledger_error(loading, cause))
     }
+}
+
+/// The clusters that the pending chunk may be on.
+fn sent_to(claim: &Claim) -> &[String] {
+    claim.pending.as_ref().map_or(&[], |pending| &pending.clusters)
 }
 
 fn report(loading: &Loading, claim: &Claim) -> Report {

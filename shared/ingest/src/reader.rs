@@ -145,7 +145,16 @@ fn transform_error(object: &str, cause: MapError) -> IngestError {
 }
 
 fn request(plan: &ReadPlan, mapper: &Mapper) -> Request {
-    let required = mapper.fields().len() - plan.extras.min(mapper.fields().len());
+    Request {
+        name: plan.object.id.key.clone(),
+        start_row: plan.from_row,
+        ..request_of(&plan.document, plan.extras, mapper)
+    }
+}
+
+/// What the mapper of a document wants of an object, from its first row on.
+pub(crate) fn request_of(document: &SourceDocument, extras: usize, mapper: &Mapper) -> Request {
+    let required = mapper.fields().len() - extras.min(mapper.fields().len());
     let fields = mapper.fields().iter().enumerate().map(|(at, field)| FieldRequest {
         origin: match &field.origin {
             FromSpec::Path(path) => FieldOrigin::Path(path.split('.').map(str::to_owned).collect()),
@@ -158,13 +167,13 @@ fn request(plan: &ReadPlan, mapper: &Mapper) -> Request {
         is_optional: at >= required,
     });
     Request {
-        format: plan.document.format.clone(),
-        compression: plan.document.compression,
-        name: plan.object.id.key.clone(),
+        format: document.format.clone(),
+        compression: document.compression,
+        name: String::new(),
         fields: fields.collect(),
-        drift: plan.document.drift,
-        plan: BatchPlan::for_chunks(plan.document.write.rows_per_chunk),
-        start_row: plan.from_row,
+        drift: document.drift,
+        plan: BatchPlan::for_chunks(document.write.rows_per_chunk),
+        start_row: 0,
         limits: Limits::default(),
     }
 }

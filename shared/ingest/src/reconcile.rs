@@ -27,8 +27,8 @@ use crate::{Ingest, IngestError};
 pub struct Debt {
     /// The source.
     pub source: String,
-    /// The object.
-    pub object: ObjectId,
+    /// The object, or the partition, in words.
+    pub object: String,
     /// The cluster that lacks rows.
     pub cluster: String,
     /// Rows that the INSERTs bring that it lacks.
@@ -79,7 +79,7 @@ pub fn debts_of(record: &Record, named: &[String]) -> Vec<Debt> {
         let on = first.on.iter().filter(|on| owed.iter().all(|extent| extent.on.contains(*on)));
         Some(Debt {
             source: record.source.clone(),
-            object: record.object.clone(),
+            object: record.object.to_string(),
             cluster: cluster.clone(),
             rows: owed.iter().map(|extent| extent.inserted).sum(),
             ambiguous_rows: owed

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use catalog::{CachedCatalog, DynamoCatalog};
-use ledger::{DynamoLedger, Outages};
+use kafka::{KafkaConfig, KafkaError};
+use ledger::{DynamoLedger, DynamoPartitions, Outages};
 use model::{Clock, Disposition};
 use objects::S3Objects;
 use runtime::{Environment, EnvironmentError};
@@ -60,12 +61,29 @@ impl Ingest {
         Ok(Self {
             objects: Arc::new(S3Objects::new(runtime::aws::s3(config, environment))),
             catalog: Arc::new(CachedCatalog::new(catalog, CATALOG_TTL, clock.clone())),
+            partitions: Arc::new(DynamoPartitions::new(dynamodb.clone(), ledger, clock.clone())),
             ledger: Arc::new(DynamoLedger::new(dynamodb, ledger, clock.clone())),
+            records: None,
             warehouse: Arc::new(warehouse),
             clock,
             settings: Settings { lease, worker: worker.to_owned(), split_bytes: None },
             told: Told::default(),
         })
+    }
+
+    /// Lets records be read from Kafka once more, where the environment names
+    /// brokers.
+    ///
+    /// # Errors
+    /// When how to reach them is said wrongly.
+    pub async fn wire_records(
+        &mut self,
+        config: &SdkConfig,
+        environment: &Environment,
+    ) -> Result<(), KafkaError> {
+        let kafka = KafkaConfig::from_environment(environment, config).await?;
+        self.records = kafka.map(|kafka| Arc::new(kafka::Reader::new(kafka)));
+        Ok(())
     }
 
     /// Wires the clusters of a deployment alone, for an operator's queries.

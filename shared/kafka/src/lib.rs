@@ -10,6 +10,7 @@
 mod admin;
 mod brokers;
 mod config;
+mod environment;
 mod error;
 mod iam;
 mod partitioner;
@@ -22,6 +23,7 @@ mod tls;
 
 pub use admin::Admin;
 pub use config::{ClientCertificate, Compression, KafkaConfig, Password, Secret, Security, Tls};
+pub use environment::BROKERS;
 pub use error::KafkaError;
 pub use iam::{IamCredentials, iam_token};
 pub use partitioner::{murmur2, partition_of_key};

@@ -94,6 +94,16 @@ pub enum LedgerError {
         /// The object.
         object: ObjectId,
     },
+    /// The record of a partition was changed since it was read.
+    #[error(
+        "source {feed}: another function has changed what is known of {partitions}; the same records can be taken later"
+    )]
+    Overtaken {
+        /// The source.
+        feed: String,
+        /// The partitions, as `topic/partition`.
+        partitions: String,
+    },
     /// The table cannot be used.
     #[error(transparent)]
     Table(#[from] Fault),
@@ -102,9 +112,10 @@ pub enum LedgerError {
 impl Disposed for LedgerError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::LostClaim { .. } | Self::LostDebts { .. } | Self::Contended { .. } => {
-                Disposition::Retry
-            }
+            Self::LostClaim { .. }
+            | Self::LostDebts { .. }
+            | Self::Contended { .. }
+            | Self::Overtaken { .. } => Disposition::Retry,
             Self::OtherPending { .. }
             | Self::NothingPending { .. }
             | Self::OutsideChunk { .. }

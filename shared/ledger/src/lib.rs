@@ -15,12 +15,16 @@ mod item;
 mod list;
 mod memory;
 mod outages;
+mod partition;
+mod partitions;
 mod record;
 mod table;
 mod transition;
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+#[cfg(any(test, feature = "contract"))]
+pub mod partition_contract;
 
 use std::time::Duration;
 
@@ -32,6 +36,8 @@ pub use error::LedgerError;
 pub use extent::{Extent, is_owing, paid};
 pub use memory::MemoryLedger;
 pub use outages::{NodeOutage, Outages};
+pub use partition::{Landed, PartitionRecord, PendingInsert, SentInsert, StreamDebt};
+pub use partitions::{DynamoPartitions, MOST_AT_ONCE, MemoryPartitions, Partitions};
 pub use record::{
     ChunkDone, Claim, ClaimOutcome, ClaimRequest, DebtClaim, ListQuery, Part, Pending, Record,
     State, StepMillis, Totals,

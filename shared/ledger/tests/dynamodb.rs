@@ -51,6 +51,21 @@ async fn fixture() -> (Arc<dyn Ledger>, TestClock) {
 
 ledger::ledger_contract!(fixture);
 
+mod partitions {
+    use std::sync::Arc;
+
+    use ledger::contract::TestClock;
+    use ledger::{DynamoPartitions, Partitions};
+
+    async fn fixture() -> Arc<dyn Partitions> {
+        let (client, name) = (super::client(), super::unique_name());
+        ledger::create_table(&client, &name).await.unwrap();
+        Arc::new(DynamoPartitions::new(client, name, TestClock::default().clock()))
+    }
+
+    ledger::partition_contract!(fixture);
+}
+
 #[tokio::test]
 async fn histories_are_the_same_as_in_the_twin() {
     let (real, clock) = fixture().await;

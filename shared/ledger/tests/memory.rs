@@ -21,6 +21,18 @@ async fn fixture() -> (Arc<dyn Ledger>, TestClock) {
 
 ledger::ledger_contract!(fixture);
 
+mod partitions {
+    use std::sync::Arc;
+
+    use ledger::{MemoryPartitions, Partitions};
+
+    async fn fixture() -> Arc<dyn Partitions> {
+        Arc::new(MemoryPartitions::default())
+    }
+
+    ledger::partition_contract!(fixture);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]

@@ -11,7 +11,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Drift, ObjectId};
+use crate::{Drift, ObjectId, Run};
 
 /// The insert deduplication token of a chunk.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,6 +51,19 @@ impl Token {
             &["drift", source, drift.kind.name(), drift.action.name(), &drift.field],
             &[config_version, day],
         )
+    }
+
+    /// Derives the token of an INSERT of Kafka's records, by where they are.
+    #[must_use]
+    pub fn of_runs(source: &str, config_version: u64, runs: &[Run]) -> Self {
+        let mut texts = vec!["runs", source];
+        let mut numbers = vec![config_version];
+        for run in runs {
+            texts.push(&run.topic);
+            numbers.push(u64::from(run.partition.cast_unsigned()));
+            numbers.extend([run.start.cast_unsigned(), run.end.cast_unsigned()]);
+        }
+        Self::of(&texts, &numbers)
     }
 
     /// The token of one INSERT that brings what each of these stands for.

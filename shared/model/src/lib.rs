@@ -15,6 +15,7 @@ pub mod notification;
 mod object;
 mod rejected;
 mod routing;
+mod run;
 
 pub use chunk::{BatchPlan, ChunkBounds, ChunkPlan, Token};
 pub use clock::Clock;
@@ -25,3 +26,4 @@ pub use drift::{Drift, DriftAction, DriftKind};
 pub use object::ObjectId;
 pub use rejected::RejectedRow;
 pub use routing::{Captures, Pattern, PatternError, Route, RouteError, route};
+pub use run::{Run, StreamRecord};

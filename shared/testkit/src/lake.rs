@@ -53,8 +53,10 @@ impl Lake {
     pub async fn of(state: &StackState) -> anyhow::Result<Self> {
         let environment = Environment::of(state.environment());
         let config = runtime::aws::configuration_for(&environment).await;
+        let mut ingest = Ingest::wire(&config, &environment, "test")?;
+        ingest.wire_records(&config, &environment).await?;
         Ok(Self {
-            ingest: Ingest::wire(&config, &environment, "test")?,
+            ingest,
             s3: runtime::aws::s3(&config, &environment),
             sqs: runtime::aws::sqs(&config),
             dynamodb: runtime::aws::dynamodb(&config),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use devstack::{
-    AttachedStack, BucketOptions, ClusterOptions, FunctionOptions, Options, Program, QueueOptions,
+    AttachedStack, BucketOptions, ClusterOptions, FunctionOptions, KafkaOptions,
+    KafkaSourceOptions, Options, Program, QueueOptions, TopicOptions,
 };
 
 /// How a test's stack differs from the usual one.
@@ -25,7 +26,10 @@ pub struct Setup {
     pub concurrency: usize,
     /// Whether the function that pays debts is there, to be invoked.
     pub reconcile: bool,
-    /// Variables of the function beside the stack's own.
+    /// The trigger of the function that takes records of Kafka, if it is there, and
+    /// so many partitions of its topic.
+    pub sink: Option<(KafkaSourceOptions, i32)>,
+    /// Variables of the functions beside the stack's own.
     pub env: BTreeMap<String, String>,
 }
 
@@ -41,6 +45,7 @@ impl Setup {
             visibility_timeout_s: 5,
             max_receive_count: 3,
             reconcile: false,
+            sink: None,
             concurrency: 2,
             env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         }
@@ -82,6 +87,17 @@ pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
         reconcile.env.clone_from(&setup.env);
         functions.push(reconcile);
     }
+    let mut kafka = None;
+    if let Some((trigger, partitions)) = &setup.sink {
+        let mut sink = FunctionOptions::new("kafka-sink", programs.join("kafka-sink"));
+        sink.timeout_seconds = setup.timeout_seconds;
+        sink.concurrency = setup.concurrency;
+        sink.env.clone_from(&setup.env);
+        sink.kafka = vec![trigger.clone()];
+        functions.push(sink);
+        let topic = TopicOptions { name: trigger.topic.clone(), partitions: *partitions };
+        kafka = Some(KafkaOptions { topics: vec![topic], ..KafkaOptions::default() });
+    }
     let cluster =
         |name: &&str| ClusterOptions { name: (*name).to_owned(), role: "ingestion".to_owned() };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -106,6 +122,7 @@ pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
             notify: Some("mother".to_owned()),
         }],
         functions,
+        kafka,
         ..defaults
     };
     // A thread and a runtime of its own: the stack outlives the test that

@@ -12,6 +12,7 @@
 //! clocks showed twice the earlier moment is meant.
 
 mod cast;
+mod coordinates;
 mod error;
 mod mapper;
 mod plan;
@@ -19,6 +20,7 @@ mod provenance;
 mod settle;
 mod steps;
 
+pub use coordinates::{Coordinates, added_columns};
 pub use error::MapError;
 pub use mapper::{Mapped, Mapper, check};
 pub use native::{arrow_field, arrow_type};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use model::{Clock, ObjectId};
+use model::{Clock, ObjectId, Run};
 
 use crate::board::HealthBoard;
 use crate::cluster::{Cluster, World};
@@ -18,6 +18,9 @@ use crate::extras;
 use crate::insert::StreamInsert;
 use crate::port::{ExtraColumn, Insert, InsertSpec, JsonRow, TableSpec, Warehouse};
 use crate::{prepare, schema};
+
+/// Offsets that are looked for at a time: the rows of one answer.
+const OFFSETS_AT_ONCE: i64 = 10_000;
 
 /// Clusters, reached when they are first used.
 pub struct ClickHouse {
@@ -214,6 +217,30 @@ impl Warehouse for ClickHouse {
         let params = [("object", object.to_string()), ("rows", format!("[{list}]"))];
         let answer = self.query(cluster, &sql, &params).await?;
         Ok(answer.iter().filter_map(|row| row.get("row")?.as_u64()).collect())
+    }
+
+    async fn landed_offsets(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        run: &Run,
+    ) -> Result<BTreeSet<i64>, WarehouseError> {
+        let sql = schema::select_landed_offsets(table);
+        let mut found = BTreeSet::new();
+        let mut start = run.start;
+        while start < run.end {
+            let end = run.end.min(start + OFFSETS_AT_ONCE);
+            let params = [
+                ("topic", run.topic.clone()),
+                ("partition", run.partition.to_string()),
+                ("start", start.to_string()),
+                ("end", end.to_string()),
+            ];
+            let answer = or_missing(self.query(cluster, &sql, &params).await, Vec::new())?;
+            found.extend(answer.iter().filter_map(|row| row.get("offset")?.as_i64()));
+            start = end;
+        }
+        Ok(found)
     }
 
     async fn other_versions(

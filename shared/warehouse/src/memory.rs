@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, UInt64Type};
+use arrow::datatypes::{DataType, Int32Type, Int64Type, UInt64Type};
 use async_trait::async_trait;
-use model::{ObjectId, Token};
+use model::{ObjectId, Run, Token};
 
 use crate::error::{Attempt, TransportKind, WarehouseError};
 use crate::port::{ExtraColumn, Insert, InsertSpec, JsonRow, TableSpec, Warehouse};
@@ -255,6 +255,16 @@ impl Warehouse for MemoryWarehouse {
         Ok(there)
     }
 
+    async fn landed_offsets(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        run: &Run,
+    ) -> Result<BTreeSet<i64>, WarehouseError> {
+        let batches = self.batches(cluster, &table.database, &table.name);
+        Ok(batches.iter().flat_map(|batch| offsets_of(batch, run)).collect())
+    }
+
     async fn other_versions(
         &self,
         _cluster: &str,
@@ -352,6 +362,20 @@ impl Drop for MemoryInsert {
 }
 
 /// Rows of a batch whose provenance is these rows of an object.
+/// The offsets of a run that a batch has rows of.
+fn offsets_of(batch: &RecordBatch, run: &Run) -> Vec<i64> {
+    let columns = ["_topic", "_partition", "_offset"].map(|name| batch.column_by_name(name));
+    let [Some(topics), Some(partitions), Some(offsets)] = columns else { return Vec::new() };
+    let Ok(topics) = cast(topics, &DataType::Utf8) else { return Vec::new() };
+    let (topics, partitions) = (topics.as_string::<i32>(), partitions.as_primitive::<Int32Type>());
+    let offsets = offsets.as_primitive::<Int64Type>();
+    (0..batch.num_rows())
+        .filter(|row| run.is_of(topics.value(*row), partitions.value(*row)))
+        .map(|row| offsets.value(row))
+        .filter(|offset| run.offsets().contains(offset))
+        .collect()
+}
+
 fn count(batch: &RecordBatch, object: &str, rows: &Range<u64>) -> u64 {
     let texts =
         batch.column_by_name("_object").and_then(|column| cast(column, &DataType::Utf8).ok());

@@ -6,7 +6,7 @@ use std::ops::Range;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use model::document::{Create, OutputColumn, SourceDocument};
-use model::{ColumnType, ObjectId, Token};
+use model::{ColumnType, ObjectId, Run, Token};
 
 use crate::WarehouseError;
 
@@ -101,6 +101,18 @@ pub trait Warehouse: Send + Sync {
         object: &ObjectId,
         rows: &[u64],
     ) -> Result<BTreeSet<u64>, WarehouseError>;
+
+    /// Which offsets of a run of Kafka's records a table has rows of; none when the
+    /// table is missing. The table must have the columns of a stream.
+    ///
+    /// # Errors
+    /// As [`Warehouse::query`].
+    async fn landed_offsets(
+        &self,
+        cluster: &str,
+        table: &TableSpec,
+        run: &Run,
+    ) -> Result<BTreeSet<i64>, WarehouseError>;
 
     /// The other versions of an object's key of which a table has rows; none when
     /// the table is missing. The table must have the provenance columns.

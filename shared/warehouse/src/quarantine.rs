@@ -49,8 +49,8 @@ const BATCH_ROWS: usize = 8_192;
 pub struct Quarantined<'a> {
     /// Name of the source.
     pub source: &'a str,
-    /// The object that the rows stand in.
-    pub object: &'a ObjectId,
+    /// What the rows stand in.
+    pub place: Place<'a>,
     /// The configuration that refused them.
     pub config_version: u64,
     /// The token of their chunk: a chunk's rows are quarantined by an INSERT
@@ -58,6 +58,35 @@ pub struct Quarantined<'a> {
     pub chunk: &'a Token,
     /// Milliseconds since 1970, UTC.
     pub at_ms: i64,
+}
+
+/// What rows stand in: an object of S3, or a partition of Kafka.
+#[derive(Debug, Clone)]
+pub struct Place<'a> {
+    /// The bucket; the topic.
+    pub bucket: &'a str,
+    /// The key; the partition.
+    pub key: String,
+    /// The etag; nothing.
+    pub etag: &'a str,
+    /// All of it: `s3://bucket/key@etag`, `kafka://topic/partition`.
+    pub name: String,
+}
+
+impl<'a> From<&'a ObjectId> for Place<'a> {
+    fn from(object: &'a ObjectId) -> Self {
+        let ObjectId { bucket, key, etag } = object;
+        Self { bucket, key: key.clone(), etag, name: object.to_string() }
+    }
+}
+
+impl<'a> Place<'a> {
+    /// A partition, whose rows are known by their offsets.
+    #[must_use]
+    pub fn partition(topic: &'a str, partition: i32) -> Self {
+        let name = format!("kafka://{topic}/{partition}");
+        Self { bucket: topic, key: partition.to_string(), etag: "", name }
+    }
 }
 
 /// The table, created like any other by [`crate::Warehouse::prepare`].
@@ -124,7 +153,6 @@ fn batch(
     of: &Quarantined<'_>,
     rows: &[RejectedRow],
 ) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let object = of.object.to_string();
     let same =
         |text: &str| Arc::new(StringArray::from_iter_values(rows.iter().map(|_| text))) as ArrayRef;
     let own = |text: fn(&RejectedRow) -> &str| {
@@ -132,10 +160,10 @@ fn batch(
     };
     let columns: Vec<ArrayRef> = vec![
         same(of.source),
-        same(&of.object.bucket),
-        same(&of.object.key),
-        same(&of.object.etag),
-        same(&object),
+        same(of.place.bucket),
+        same(&of.place.key),
+        same(of.place.etag),
+        same(&of.place.name),
         Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.row))),
         own(|row| &row.column),
         own(|row| &row.column_type),

@@ -210,6 +210,15 @@ pub(crate) fn select_landed(table: &TableSpec) -> String {
     )
 }
 
+/// Which offsets of a partition are there.
+pub(crate) fn select_landed_offsets(table: &TableSpec) -> String {
+    format!(
+        "SELECT DISTINCT _offset AS offset FROM {} PREWHERE _offset >= {{start:Int64}} AND _offset < {{end:Int64}} \
+         WHERE _topic = {{topic:String}} AND _partition = {{partition:Int32}}",
+        qualified(table)
+    )
+}
+
 fn selected(select: &Select) -> Result<String, WarehouseError> {
     let expressions = fragment("select", &select.expressions)?;
     let passed = idents(select.passed.iter().map(String::as_str));

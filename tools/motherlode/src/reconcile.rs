@@ -28,7 +28,7 @@ pub struct ReconcileArgs {
 /// Pays, or shows what is owed.
 pub async fn run(args: &ReconcileArgs, global: &Global, ui: &Ui) -> anyhow::Result<()> {
     let target = Target::find(global).await?;
-    let ingest = target.ingest()?;
+    let ingest = target.ingest_with_records().await?;
     let scope = Scope { source: args.source.clone(), all: args.all };
     let hint = || "`motherlode stack status` says whether the stack is in order; on AWS, check region and credentials";
     if args.plan {
@@ -63,7 +63,7 @@ struct Progress<'a> {
 impl Watch for Progress<'_> {
     fn begin(&self, debts: &[Debt]) {
         if let Some(debt) = debts.first() {
-            self.task.at(&debt.object.to_string(), "");
+            self.task.at(&debt.object, "");
         }
     }
 
@@ -80,7 +80,7 @@ fn plan(debts: &[Debt]) -> String {
     for debt in debts {
         table.row([
             debt.source.clone(),
-            format!("s3://{}/{}", debt.object.bucket, debt.object.key),
+            debt.object.split('@').next().unwrap_or_default().to_owned(),
             debt.cluster.clone(),
             grouped(debt.rows),
             grouped(debt.ambiguous_rows),

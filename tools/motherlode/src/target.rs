@@ -75,6 +75,17 @@ impl Target {
         Ingest::wire(&self.config, &self.environment, &worker).hint(no_deployment)
     }
 
+    /// The stages of the deployment, with Kafka where it has it.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong.
+    pub async fn ingest_with_records(&self) -> anyhow::Result<Ingest> {
+        let mut ingest = self.ingest()?;
+        let records = ingest.wire_records(&self.config, &self.environment).await;
+        records.context("reading how to reach Kafka")?;
+        Ok(ingest)
+    }
+
     /// The clusters of the deployment.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("the foundations", &["dynamo", "native", "runtime"]),
     ("the stages", &["objects", "decode", "transform", "warehouse", "ledger", "catalog", "kafka"]),
     ("the join", &["ingest"]),
-    ("the functions", &["drain", "mother", "pixel", "reconcile"]),
+    ("the functions", &["drain", "kafka-sink", "mother", "pixel", "reconcile"]),
     ("the tools", &["launcher", "xtask"]),
     ("the local stack", &["devstack", "demo-data"]),
     ("the command line", &["motherlode"]),

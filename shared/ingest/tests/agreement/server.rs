@@ -9,7 +9,7 @@ use std::time::Duration;
 use catalog::{Catalog as _, MemoryCatalog};
 use devstack::AttachedStack;
 use ingest::{Ingest, IngestError, Notice, Outcome, Report, Settings};
-use ledger::MemoryLedger;
+use ledger::{MemoryLedger, MemoryPartitions};
 use model::Clock;
 use objects::MemoryObjects;
 use runtime::Deadline;
@@ -113,6 +113,8 @@ impl Server {
             objects: Arc::new(objects.clone()),
             catalog: Arc::new(MemoryCatalog::new(clock.clone())),
             ledger: Arc::new(MemoryLedger::new(clock.clone())),
+            partitions: Arc::new(MemoryPartitions::default()),
+            records: None,
             warehouse: Arc::new(connect()),
             clock,
             settings: Settings {

@@ -207,7 +207,7 @@ async fn quarantined_rows_say_where_they_come_from() {
     }];
     let of = quarantine::Quarantined {
         source: "s",
-        object: &object,
+        place: (&object).into(),
         config_version: 3,
         chunk: &token(1),
         at_ms: 1_700_000_000_123,

@@ -10,7 +10,7 @@ use catalog::{Catalog as _, MemoryCatalog};
 use devstack::AttachedStack;
 use futures::StreamExt as _;
 use ingest::{Ingest, Notice, Outcome, Settings};
-use ledger::MemoryLedger;
+use ledger::{MemoryLedger, MemoryPartitions};
 use model::Clock;
 use runtime::Deadline;
 use testkit::Setup;
@@ -93,6 +93,8 @@ fn ingest(stack: &AttachedStack) -> (Ingest, MemoryObjects) {
         objects: Arc::new(objects.clone()),
         catalog: Arc::new(MemoryCatalog::new(clock.clone())),
         ledger: Arc::new(MemoryLedger::new(clock.clone())),
+        partitions: Arc::new(MemoryPartitions::default()),
+        records: None,
         warehouse: Arc::new(ClickHouse::new(
             vec![config],
             Arc::new(credentials),

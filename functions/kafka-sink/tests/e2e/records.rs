@@ -1,0 +1,109 @@
+//! What is kept of a record, what a bad one becomes, and who answers for a topic
+//! that nobody takes.
+
+use kafka::Record;
+
+use crate::lane::{Lane, RAW, event, trigger};
+
+fn value(text: &[u8]) -> Record {
+    Record { value: Some(text.to_vec()), timestamp_ms: 1_767_323_045_678, ..Record::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_kept_with_its_place_and_a_bad_one_is_put_aside() {
+    let lane = Lane::start("sink-records", &["ingestion"], trigger()).await;
+    // Nobody takes the topic yet: the records wait in Kafka.
+    lane.send((0..10).map(event).collect()).await;
+    lane.lake.register(RAW).await.unwrap();
+    lane.accounted(10).await;
+    let bad = [
+        Record { value: None, ..event(0) },
+        value(b""),
+        value(b"no json"),
+        value(b"[1, 2]"),
+        value(b"{\"a\": "),
+        value(b"{\"a\": \"\xff\"}"),
+    ];
+    let number = bad.len() as u64;
+    lane.send(bad.into_iter().chain([value(b"{\"id\": 11,\n \"pretty\": true}")]).collect()).await;
+    let counts = lane.accounted(11 + number).await;
+    assert!(counts.closes(), "{counts:?}");
+    assert_eq!((counts.rows_written, counts.rows_quarantined), (11, number));
+    let kept = "SELECT event, _topic, _key, toString(_timestamp) AS at, _headers, _config_version \
+                FROM e2e.raw WHERE JSONExtractUInt(event, 'id') = 3";
+    let kept = lane.lake.query("ingestion", kept).await.unwrap();
+    assert_eq!(kept[0]["event"], r#"{"id":3,"name":"Ünïcode 3"}"#);
+    assert_eq!(kept[0]["_topic"], "events");
+    assert_eq!(kept[0]["_key"], "visitor-3");
+    assert_eq!(kept[0]["at"], "2026-01-02 03:04:05.678");
+    assert_eq!(kept[0]["_headers"]["source"], "test");
+    assert_eq!(kept[0]["_config_version"], 1);
+    let pretty = "SELECT event FROM e2e.raw WHERE event LIKE '%pretty%'";
+    let pretty = lane.lake.query("ingestion", pretty).await.unwrap();
+    assert_eq!(pretty[0]["event"], "{\"id\": 11,\n \"pretty\": true}", "as it came");
+    let aside = "SELECT bucket, key, object, row, reason, hex(raw) AS raw FROM motherlode.quarantine \
+                 WHERE source = 'web' ORDER BY reason";
+    let aside = lane.lake.query("ingestion", aside).await.unwrap();
+    assert_eq!(aside.len() as u64, number, "{aside:?}");
+    for row in &aside {
+        assert_eq!(row["bucket"], "events");
+        let partition = row["key"].as_str().unwrap();
+        assert_eq!(row["object"].as_str().unwrap(), format!("kafka://events/{partition}"));
+    }
+    let reasons: Vec<&str> = aside.iter().map(|row| row["reason"].as_str().unwrap()).collect();
+    for expected in ["no value", "no JSON object", "no UTF-8", "no JSON:"] {
+        assert!(reasons.iter().any(|reason| reason.contains(expected)), "{expected}: {reasons:?}");
+    }
+    assert!(aside.iter().any(|row| row["raw"] == "7B2261223A2022FF227D"), "{aside:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_are_typed_in_one_pass_and_their_bad_values_put_aside() {
+    let lane = Lane::start("sink-typed", &["ingestion"], trigger()).await;
+    let document = "
+source: web
+version: 1
+owner: tests
+kind: kafka
+stream: { topics: ['ev*'], event: json }
+columns:
+  - { name: id, type: UInt32, required: true }
+  - { name: title, type: LowCardinality(String), from: { path: context.page.title } }
+  - { name: tags, type: Array(String), default: [] }
+  - { name: at, type: \"DateTime64(3, 'UTC')\", from: time }
+transform:
+  - { filter: { where: { column: title, op: '!=', value: drop } } }
+table: { database: e2e, name: typed_events, order_by: [id] }
+";
+    lane.lake.register(document).await.unwrap();
+    let of = |id: &str, title: &str| {
+        value(
+            format!(
+                r#"{{"id":{id},"context":{{"page":{{"title":"{title}"}}}},"tags":["a","b"],
+                "time":"2026-01-02T03:04:05.678Z","more":{{"deep":[1,{{"x":null}}]}}}}"#
+            )
+            .as_bytes(),
+        )
+    };
+    let mut records: Vec<_> = (0..50).map(|id| of(&id.to_string(), "Home")).collect();
+    records.push(of("-1", "Home"));
+    records.push(of("51", "drop"));
+    records.push(value(b"{\"nothing\": \"in common\"}"));
+    lane.send(records).await;
+    let counts = lane.accounted(53).await;
+    assert!(counts.closes(), "{counts:?}");
+    assert_eq!(
+        (counts.rows_written, counts.rows_filtered, counts.rows_quarantined),
+        (50, 1, 2),
+        "{counts:?}"
+    );
+    let row = "SELECT id, title, tags, toString(at) AS at, event.more.deep AS deep, count() OVER () AS rows \
+               FROM e2e.typed_events ORDER BY id LIMIT 1";
+    let row = &lane.lake.query("ingestion", row).await.unwrap()[0];
+    assert_eq!((&row["id"], &row["title"]), (&0.into(), &"Home".into()));
+    assert_eq!(row["tags"], serde_json::json!(["a", "b"]));
+    assert_eq!((&row["at"], &row["rows"]), (&"2026-01-02 03:04:05.678".into(), &50.into()));
+    let aside = "SELECT column, column_type, reason FROM motherlode.quarantine ORDER BY reason";
+    let aside = lane.lake.query("ingestion", aside).await.unwrap();
+    assert!(aside.iter().all(|row| row["column"] == "id" && row["column_type"] == "UInt32"), "{aside:?}");
+}

@@ -1,0 +1,246 @@
+//! Failback of a stream: what a cluster lacks of a partition is read again from
+//! Kafka and written to it.
+//!
+//! Safe to run twice and safe to kill: before records are sent, the debt says so
+//! and holds their token; whoever comes next sends the same once more.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use catalog::Registered;
+use ledger::{LedgerError, PartitionRecord, SentInsert, StreamDebt};
+use model::document::Kind;
+use model::{Run, Token};
+use runtime::Deadline;
+
+use super::land::{Planned, Sending, map};
+use super::{StreamReport, partition_error};
+use crate::destination::{Destination, table_name};
+use crate::failback::{Scope, Watch};
+use crate::reconcile::{Debt, Paid, Settlement};
+use crate::{Ingest, IngestError};
+
+/// Offsets that are paid at once where nothing was sent before: a block.
+const PIECE: i64 = 50_000;
+
+/// What the records of a partition owe to the clusters that its source names.
+/// Rows are counted as offsets: an upper bound.
+#[must_use]
+pub(crate) fn debts_of_partition(record: &PartitionRecord, named: &[String]) -> Vec<Debt> {
+    let owed = |cluster: &String| {
+        let owed: Vec<&StreamDebt> =
+            record.debts.iter().filter(|debt| !debt.on.contains(cluster)).collect();
+        let first = owed.first()?;
+        let on = first.on.iter().filter(|on| owed.iter().all(|debt| debt.on.contains(*on)));
+        let count = |debts: &mut dyn Iterator<Item = &&StreamDebt>| -> u64 {
+            debts.map(|debt| (debt.end - debt.start).unsigned_abs()).sum()
+        };
+        Some(Debt {
+            source: record.source.clone(),
+            object: format!("kafka://{}/{}", record.topic, record.partition),
+            cluster: cluster.clone(),
+            rows: count(&mut owed.iter()),
+            ambiguous_rows: count(&mut owed.iter().filter(|debt| debt.maybe.contains(cluster))),
+            on: on.cloned().collect(),
+        })
+    };
+    named.iter().filter_map(owed).collect()
+}
+
+impl Ingest {
+    /// The partitions of a source of which a cluster lacks records; with `all`,
+    /// also those of which an INSERT is pending whose function is gone.
+    pub(crate) async fn owing_partitions(
+        &self,
+        source: &Registered,
+        scope: &Scope,
+    ) -> Result<Vec<PartitionRecord>, IngestError> {
+        if source.document.kind != Kind::Kafka {
+            return Ok(Vec::new());
+        }
+        let name = &source.document.source;
+        let listed = self.partitions.list(name, !scope.all).await;
+        let listed = listed.map_err(|cause| IngestError::Ledger {
+            object: format!("source {name}"),
+            cause: Box::new(cause),
+        })?;
+        let now_ms = self.clock.now_ms();
+        let is_meant = |record: &PartitionRecord| {
+            record.is_owing()
+                || record.pending.as_ref().is_some_and(|pending| pending.until_ms < now_ms)
+        };
+        Ok(listed.into_iter().filter(is_meant).collect())
+    }
+
+    /// Pays what a partition owes to the clusters that its source names now.
+    pub(crate) async fn pay_partition(
+        &self,
+        source: &Arc<Registered>,
+        record: PartitionRecord,
+        deadline: Deadline,
+        watch: &dyn Watch,
+    ) -> Result<Settlement, IngestError> {
+        let named = &source.document.write.clusters;
+        let mut paid = Paid::default();
+        let mut held = [record];
+        self.settle_stale(source, &mut held, deadline).await?;
+        let [mut record] = held;
+        let mut failed = None;
+        for cluster in named {
+            while let Some((before, debt)) = self.begin_payment(&record, cluster).await? {
+                record = before;
+                if deadline.is_within(std::time::Duration::from_secs(1)) {
+                    return Ok(Settlement::Interrupted(paid));
+                }
+                match self.pay_debt(source, &record, &debt, cluster, deadline).await {
+                    Ok(rows) => {
+                        paid.chunks_written += 1;
+                        paid.rows_written += rows;
+                        record = self.note_paid(record, debt.start..debt.end, cluster, named).await?;
+                        watch.paid(cluster, paid);
+                    }
+                    // The other clusters are paid all the same.
+                    Err(error @ IngestError::Write { .. }) => {
+                        failed = Some(error);
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => {
+                // The document may name fewer clusters than when it was noted.
+                self.amend(record, |record| record.forgive(named)).await?;
+                Ok(Settlement::Even(paid))
+            }
+        }
+    }
+
+    /// Lands what is pending of a function that is surely gone.
+    async fn settle_stale(
+        &self,
+        source: &Arc<Registered>,
+        held: &mut [PartitionRecord; 1],
+        deadline: Deadline,
+    ) -> Result<(), IngestError> {
+        let now_ms = self.clock.now_ms();
+        if held[0].pending.as_ref().is_some_and(|pending| pending.until_ms < now_ms) {
+            let mut report = StreamReport::new(source, &[]);
+            self.settle_pending(source, &[], held, deadline, &mut report).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the first debt to a cluster is being paid; none when there is
+    /// none.
+    async fn begin_payment(
+        &self,
+        record: &PartitionRecord,
+        cluster: &str,
+    ) -> Result<Option<(PartitionRecord, StreamDebt)>, IngestError> {
+        let mut begun = None;
+        let after = self
+            .amend(record.clone(), |record| {
+                let at = record.begin_payment(cluster, PIECE);
+                begun = at.and_then(|at| record.debts.get(at).cloned());
+            })
+            .await?;
+        Ok(begun.map(|debt| (after, debt)))
+    }
+
+    /// Writes the records of a debt to a cluster: so many rows at most.
+    async fn pay_debt(
+        &self,
+        source: &Arc<Registered>,
+        record: &PartitionRecord,
+        debt: &StreamDebt,
+        cluster: &str,
+        deadline: Deadline,
+    ) -> Result<u64, IngestError> {
+        let own = Run {
+            topic: record.topic.clone(),
+            partition: record.partition,
+            start: debt.start,
+            end: debt.end,
+        };
+        let (SentInsert { runs, token }, is_looked_for) = match &debt.sent {
+            Some(sent) => (sent.clone(), false),
+            None => {
+                let runs = vec![own.clone()];
+                let token = Token::of_runs(&record.source, debt.config_version, &runs);
+                (SentInsert { runs, token: token.companion("late") }, true)
+            }
+        };
+        let source = self.frozen(source, debt.config_version).await?;
+        let records = self.records_of(&runs, &[], deadline).await?;
+        let records = records.map_err(|reason| IngestError::BeyondRetention {
+            run: own.to_string(),
+            cluster: cluster.to_owned(),
+            table: table_name(&source.document),
+            on: debt.on.iter().cloned().collect::<Vec<_>>().join(", "),
+            reason,
+        })?;
+        let planned = Planned {
+            runs,
+            token,
+            config_version: debt.config_version,
+            loaded_at_ms: debt.loaded_at_ms,
+            sent_to: vec![cluster.to_owned()],
+            is_looked_for,
+            is_hopeless: false,
+        };
+        let table = Destination::of(&source.document, &[]).table;
+        let mapped = map(&source, &planned, &records).await?;
+        let sending = Sending {
+            source: &source,
+            planned: &planned,
+            table: &table,
+            records: &records,
+            mapped: &mapped,
+        };
+        let failed = |cause| IngestError::Write { object: own.to_string(), cause: Box::new(cause) };
+        self.warehouse.prepare(cluster, &table).await.map_err(failed)?;
+        self.send(&sending, cluster).await.map_err(failed)?;
+        Ok(mapped.counts(&records, |_| true).rows_inserted)
+    }
+
+    async fn note_paid(
+        &self,
+        record: PartitionRecord,
+        offsets: Range<i64>,
+        cluster: &str,
+        named: &[String],
+    ) -> Result<PartitionRecord, IngestError> {
+        self.amend(record, |record| record.pay(&offsets, cluster, named)).await
+    }
+
+    /// Changes what is known of a partition, whoever else changes it meanwhile.
+    async fn amend(
+        &self,
+        record: PartitionRecord,
+        mut change: impl FnMut(&mut PartitionRecord),
+    ) -> Result<PartitionRecord, IngestError> {
+        let mut record = record;
+        loop {
+            let mut after = [record.clone()];
+            change(&mut after[0]);
+            if after[0] == record {
+                return Ok(record);
+            }
+            match self.partitions.put(&mut after).await {
+                Ok(()) => {
+                    let [after] = after;
+                    return Ok(after);
+                }
+                Err(LedgerError::Overtaken { .. }) => {
+                    let (topic, partition) = (record.topic.clone(), record.partition);
+                    let read = self.partitions.get(&record.source, &topic, partition).await;
+                    record = read.map_err(|cause| partition_error(&topic, partition, cause))?;
+                }
+                Err(cause) => return Err(partition_error(&record.topic, record.partition, cause)),
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Resume: the INSERT that another function had begun is sent again as it was.
+//!
+//! Its token makes that harmless as long as the tables remember it, also while
+//! that function lives. What of it was not delivered again is read from Kafka.
+//! Only where Kafka has it no more is the INSERT given up: then its records are
+//! looked for, and what is not there is as new.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalog::Registered;
+use kafka::KafkaError;
+use ledger::{PartitionRecord, PendingInsert};
+use model::{Run, StreamRecord};
+use runtime::Deadline;
+
+use super::land::{Planned, batch_name};
+use super::{Delivered, StreamReport, partition_error};
+use crate::destination::Destination;
+use crate::{Ingest, IngestError};
+
+/// The longest that one run is read for.
+const READ_LIMIT: Duration = Duration::from_secs(30);
+
+/// Records, or why Kafka cannot give them and never will.
+type Read = Result<Vec<StreamRecord>, String>;
+
+impl Ingest {
+    /// Lands, or settles otherwise, what is pending of the partitions.
+    pub(crate) async fn settle_pending(
+        &self,
+        source: &Arc<Registered>,
+        delivered: &[Delivered],
+        held: &mut [PartitionRecord],
+        deadline: Deadline,
+        report: &mut StreamReport,
+    ) -> Result<(), IngestError> {
+        while let Some(pending) = held.iter().find_map(|record| record.pending.clone()) {
+            let frozen = self.frozen(source, pending.config_version).await?;
+            match self.records_of(&pending.runs, delivered, deadline).await? {
+                Ok(records) => {
+                    let planned = planned(&pending);
+                    let landing =
+                        self.land(&frozen, &planned, &records, held, deadline, report);
+                    Box::pin(landing).await?;
+                }
+                Err(reason) => self.give_up(&frozen, &pending, held, reason).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A version of a source's document.
+    pub(crate) async fn frozen(
+        &self,
+        source: &Arc<Registered>,
+        version: u64,
+    ) -> Result<Arc<Registered>, IngestError> {
+        if source.config_version == version {
+            return Ok(source.clone());
+        }
+        let frozen = self.catalog.get(&source.document.source, Some(version)).await;
+        frozen.map_err(|cause| IngestError::Catalog { cause: Box::new(cause) })
+    }
+
+    /// The records of some runs: those that were delivered, the others from Kafka.
+    pub(crate) async fn records_of(
+        &self,
+        runs: &[Run],
+        delivered: &[Delivered],
+        deadline: Deadline,
+    ) -> Result<Read, IngestError> {
+        let mut records = Vec::new();
+        for run in runs {
+            if let Some(there) = delivered.iter().find_map(|some| within(some, run)) {
+                records.extend(there);
+                continue;
+            }
+            match self.read_again(run, deadline).await? {
+                Ok(read) => records.extend(read),
+                Err(reason) => return Ok(Err(reason)),
+            }
+        }
+        Ok(Ok(records))
+    }
+
+    async fn read_again(&self, run: &Run, deadline: Deadline) -> Result<Read, IngestError> {
+        let Some(reader) = &self.records else {
+            return Ok(Err("MOTHERLODE_KAFKA_BROKERS is not set".to_owned()));
+        };
+        let time = deadline.left().min(READ_LIMIT);
+        match reader.read(&run.topic, run.partition, run.offsets(), time).await {
+            Ok(read) => Ok(Ok(read.into_iter().map(|one| record_of(run, one)).collect())),
+            Err(error @ KafkaError::BeforeRetention { .. }) => Ok(Err(error.to_string())),
+            Err(cause) => {
+                Err(IngestError::Records { run: run.to_string(), cause: Box::new(cause) })
+            }
+        }
+    }
+
+    /// Gives an INSERT up whose records cannot be had: those that it has brought
+    /// are accounted for, the others are as new.
+    async fn give_up(
+        &self,
+        source: &Arc<Registered>,
+        pending: &PendingInsert,
+        held: &mut [PartitionRecord],
+        reason: String,
+    ) -> Result<(), IngestError> {
+        let batch = batch_name(&pending.runs);
+        if self.clock.now_ms() < pending.until_ms {
+            return Err(IngestError::Unsettled { batch, until_ms: pending.until_ms, reason });
+        }
+        let table = Destination::of(&source.document, &[]).table;
+        let named = &source.document.write.clusters;
+        for record in held.iter_mut() {
+            if record.pending.as_ref().map(|other| &other.token) != Some(&pending.token) {
+                continue;
+            }
+            let runs: Vec<Run> = pending
+                .runs
+                .iter()
+                .filter(|run| run.is_of(&record.topic, record.partition))
+                .cloned()
+                .collect();
+            let mut found: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
+            for cluster in &pending.clusters {
+                let there = self.there(cluster, &table, &runs).await;
+                let there = there.map_err(|cause| IngestError::Write {
+                    object: batch.clone(),
+                    cause: Box::new(cause),
+                })?;
+                for (_, _, offset) in there {
+                    found.entry(offset).or_default().insert(cluster.clone());
+                }
+            }
+            tracing::warn!(batch, reason, found = found.len(), "an INSERT of another function is given up: \
+                what it has brought is accounted for, the rest is as new");
+            let mut after = [record.clone()];
+            after[0].resolve(&found, named);
+            let put = self.partitions.put(&mut after).await;
+            put.map_err(|cause| partition_error(&record.topic, record.partition, cause))?;
+            let [after] = after;
+            *record = after;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn planned(pending: &PendingInsert) -> Planned {
+    Planned {
+        runs: pending.runs.clone(),
+        token: pending.token.clone(),
+        config_version: pending.config_version,
+        loaded_at_ms: pending.loaded_at_ms,
+        sent_to: pending.clusters.clone(),
+        is_looked_for: false,
+        is_hopeless: false,
+    }
+}
+
+/// The records of a run, if all of them were delivered.
+fn within(delivered: &Delivered, run: &Run) -> Option<Vec<StreamRecord>> {
+    let (first, last) = (delivered.records.first()?, delivered.records.last()?);
+    if !run.is_of(&delivered.topic, delivered.partition)
+        || first.offset > run.start
+        || last.offset + 1 < run.end
+    {
+        return None;
+    }
+    let is_in = |record: &&StreamRecord| run.offsets().contains(&record.offset);
+    Some(delivered.records.iter().filter(is_in).cloned().collect())
+}
+
+fn record_of(run: &Run, stored: kafka::StoredRecord) -> StreamRecord {
+    let kafka::StoredRecord { offset, record } = stored;
+    StreamRecord {
+        topic: Arc::from(run.topic.as_str()),
+        partition: run.partition,
+        offset,
+        timestamp_ms: record.timestamp_ms,
+        key: record.key,
+        value: record.value,
+        headers: record.headers.into_iter().collect(),
+    }
+}

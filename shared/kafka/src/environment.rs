@@ -1,0 +1,65 @@
+//! How to reach the brokers, from a function's environment: the same variables
+//! for every function.
+
+use aws_config::SdkConfig;
+use aws_sdk_secretsmanager::error::DisplayErrorContext;
+use runtime::Environment;
+
+use crate::config::{KafkaConfig, Security, Tls};
+use crate::error::KafkaError;
+use crate::iam::IamCredentials;
+
+/// The variable that names the brokers, `host:port,host:port`.
+pub const BROKERS: &str = "MOTHERLODE_KAFKA_BROKERS";
+/// The variable that says how to log in: `PLAINTEXT` (so when absent), `TLS`,
+/// `IAM`, or a name that [`Security::of_secret`] takes.
+const LOGIN: &str = "MOTHERLODE_KAFKA_AUTH";
+/// The variable that names the secret of Secrets Manager with the login.
+const SECRET: &str = "MOTHERLODE_KAFKA_SECRET";
+/// The variable that holds certificates to trust instead of the system's, as PEM.
+const ROOTS: &str = "MOTHERLODE_KAFKA_CA";
+
+impl KafkaConfig {
+    /// The configuration that the environment describes; none without brokers. A
+    /// secret is read from Secrets Manager.
+    ///
+    /// # Errors
+    /// When a variable or the secret is wrong; the secret is not in the message.
+    pub async fn from_environment(
+        environment: &Environment,
+        config: &SdkConfig,
+    ) -> Result<Option<Self>, KafkaError> {
+        let Some(brokers) = environment.get(BROKERS) else { return Ok(None) };
+        let roots = environment.get(ROOTS).map(str::to_owned);
+        let security = match environment.get(LOGIN).unwrap_or("PLAINTEXT") {
+            "PLAINTEXT" => Security::Plaintext,
+            "TLS" => Security::Tls(Tls { roots, client: None }),
+            "IAM" => Security::Iam(credentials(config)?, Tls { roots, client: None }),
+            kind => {
+                let secret = environment.get(SECRET).ok_or_else(|| KafkaError::Settings {
+                    problem: format!("{LOGIN} is {kind}, and {SECRET} does not name its secret"),
+                })?;
+                Security::of_secret(kind, &read(config, secret).await?, roots)?
+            }
+        };
+        Ok(Some(Self::new(brokers).with_security(security)))
+    }
+}
+
+fn credentials(config: &SdkConfig) -> Result<IamCredentials, KafkaError> {
+    let missing = |what: &str| KafkaError::Settings {
+        problem: format!("{LOGIN} is IAM, and there is no {what} in the environment"),
+    };
+    let region = config.region().ok_or_else(|| missing("region"))?.to_string();
+    let provider = config.credentials_provider().ok_or_else(|| missing("source of credentials"))?;
+    Ok(IamCredentials { region, provider })
+}
+
+async fn read(config: &SdkConfig, secret: &str) -> Result<String, KafkaError> {
+    let refuse = |reason: String| KafkaError::Settings {
+        problem: format!("secret `{secret}` cannot be read: {reason}"),
+    };
+    let answer = runtime::aws::secrets(config).get_secret_value().secret_id(secret).send().await;
+    let answer = answer.map_err(|error| refuse(DisplayErrorContext(&error).to_string()))?;
+    answer.secret_string.ok_or_else(|| refuse("it holds no text".to_owned()))
+}

@@ -32,7 +32,7 @@ struct EventRecord {
     #[serde(default)]
     value: Option<Base64>,
     #[serde(default)]
-    headers: Vec<BTreeMap<String, Vec<i16>>>,
+    headers: Vec<BTreeMap<String, Vec<HeaderByte>>>,
 }
 
 /// Bytes that are decoded as they are read: a batch holds megabytes of them.
@@ -86,9 +86,22 @@ fn partition(records: Vec<EventRecord>) -> Option<Delivered> {
     Some(Delivered { topic, partition, records })
 }
 
-/// A header's bytes come with a sign, as Java has them.
-fn header((name, bytes): (String, Vec<i16>)) -> (String, Vec<u8>) {
-    (name, bytes.into_iter().map(|byte| (byte & 0xff) as u8).collect())
+fn header((name, bytes): (String, Vec<HeaderByte>)) -> (String, Vec<u8>) {
+    (name, bytes.into_iter().map(|byte| byte.0).collect())
+}
+
+/// A byte of a header, which comes with a sign, as Java has it.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "i16")]
+struct HeaderByte(u8);
+
+impl TryFrom<i16> for HeaderByte {
+    type Error = String;
+
+    fn try_from(number: i16) -> Result<Self, String> {
+        let byte = u8::try_from(number).or_else(|_| i8::try_from(number).map(i8::cast_unsigned));
+        byte.map(Self).map_err(|_| format!("{number} is no byte of a header"))
+    }
 }
 
 /// The answer: from which offset on each partition is to be delivered again. The
@@ -153,10 +166,7 @@ mod tests {
         assert_eq!((first.offset, second.offset), (7, 8));
         assert_eq!(first.key.as_deref(), Some(b"k".as_slice()));
         assert_eq!(first.value.as_deref(), Some(br#"{"a":1}"#.as_slice()));
-        assert_eq!(
-            first.headers,
-            [("h".to_owned(), vec![104, 255]), ("h".to_owned(), vec![255])]
-        );
+        assert_eq!(first.headers, [("h".to_owned(), vec![104, 255]), ("h".to_owned(), vec![255])]);
         assert_eq!((&second.key, &second.value), (&None, &None));
     }
 

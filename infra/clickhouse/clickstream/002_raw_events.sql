@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS clickstream.raw_events
     _key            String,
     _timestamp      DateTime64(3, 'UTC'),
     _headers        Map(String, String),
-    _config_version UInt64,
+    _config_version UInt32,
     _loaded_at      DateTime64(3, 'UTC')
 )
 ENGINE = MergeTree

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::Registered;
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use ledger::ListQuery;
 use model::ObjectId;
 use runtime::Deadline;
@@ -144,12 +144,12 @@ impl Ingest {
                 let debts = debts_of_partition(&record, &source.document.write.clusters);
                 self.ask(&debts, &mut lives).await;
                 let name = format!("kafka://{}/{}", record.topic, record.partition);
-                let settled = match may_begin(&name, &debts, &lives, deadline) {
-                    Err(settled) => settled,
-                    Ok(()) => {
+                let settled = match hindered(&name, &debts, &lives, deadline) {
+                    Some(settled) => settled,
+                    None => {
                         watch.begin(&debts);
                         // Boxed: the way of an INSERT is deep.
-                        Box::pin(self.pay_partition(&source, record, deadline, watch)).await
+                        self.pay_partition(&source, record, deadline, watch).boxed().await
                     }
                 };
                 summary.add(&name, settled);
@@ -177,7 +177,7 @@ impl Ingest {
         deadline: Deadline,
         watch: &dyn Watch,
     ) -> Result<Settlement, IngestError> {
-        if let Err(settled) = may_begin(&object.to_string(), debts, lives, deadline) {
+        if let Some(settled) = hindered(&object.to_string(), debts, lives, deadline) {
             return settled;
         }
         watch.begin(debts);
@@ -228,23 +228,21 @@ impl Ingest {
     }
 }
 
-/// Whether paying can be begun; else what there is to say of it.
-fn may_begin(
+/// What keeps an object from being paid for, if anything does.
+fn hindered(
     object: &str,
     debts: &[Debt],
     lives: &HashMap<String, bool>,
     deadline: Deadline,
-) -> Result<(), Result<Settlement, IngestError>> {
+) -> Option<Result<Settlement, IngestError>> {
     if deadline.is_within(Duration::from_secs(1)) {
-        return Err(Ok(Settlement::Interrupted(Paid::default())));
+        return Some(Ok(Settlement::Interrupted(Paid::default())));
     }
     let away = debts.iter().map(|debt| &debt.cluster).filter(|cluster| !lives[*cluster]);
     let away: Vec<&String> = away.collect();
-    match away.first().filter(|_| away.len() == debts.len()) {
-        None => Ok(()),
-        Some(cluster) => Err(Err(IngestError::Write {
-            object: object.to_owned(),
-            cause: Box::new(WarehouseError::Down { cluster: (*cluster).clone(), until_ms: 0 }),
-        })),
-    }
+    let cluster = away.first().filter(|_| away.len() == debts.len())?;
+    Some(Err(IngestError::Write {
+        object: object.to_owned(),
+        cause: Box::new(WarehouseError::Down { cluster: (*cluster).clone(), until_ms: 0 }),
+    }))
 }

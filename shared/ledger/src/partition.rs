@@ -320,6 +320,7 @@ impl PartitionRecord {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "one run of offsets is meant")]
 mod tests {
     use proptest::prelude::*;
 

@@ -5,6 +5,7 @@
     clippy::missing_panics_doc,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::single_range_in_vec_init, reason = "one run of offsets is meant")]
 
 use std::sync::Arc;
 

@@ -322,9 +322,8 @@ impl Partitions for MemoryPartitions {
 
     async fn list(&self, source: &str, owing: bool) -> Result<Vec<PartitionRecord>, LedgerError> {
         let stored = self.records();
-        let meant = |record: &&PartitionRecord| {
-            record.source == source && (!owing || record.is_owing())
-        };
+        let meant =
+            |record: &&PartitionRecord| record.source == source && (!owing || record.is_owing());
         Ok(stored.values().filter(meant).cloned().collect())
     }
 }

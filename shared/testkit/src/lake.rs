@@ -249,13 +249,17 @@ impl Lake {
     ) -> anyhow::Result<T> {
         let start = Instant::now();
         loop {
+            let asked = Instant::now();
             if let Some(answer) = ask().await? {
                 return Ok(answer);
             }
+            // A question that is hard to answer must not keep from working who is
+            // waited for: listing thousands of objects takes the stand-in a second.
+            let pause = Duration::from_millis(50).max(asked.elapsed() * 4);
             if start.elapsed() > self.patience {
                 bail!("waited {:?} in vain for {what}", self.patience);
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 }

@@ -19,6 +19,7 @@ static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 #[case(9)]
 #[case(10)]
 #[case(11)]
+#[case(12)]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_is_there_once(#[case] number: u8) {
     let _turn = TURN.lock().await;

@@ -66,7 +66,12 @@ impl Lane {
 
     /// Sends records.
     pub async fn send(&self, records: Vec<Record>) {
-        self.producer.send(TOPIC, records, TIME).await.unwrap();
+        self.producer.send(TOPIC, &records, TIME).await.unwrap();
+    }
+
+    /// Kills an instance that is at work; false when none is.
+    pub async fn killed(&self) -> bool {
+        self.lake.control.kill_busy("kafka-sink").await.unwrap().is_some()
     }
 
     /// Creates the raw table and a view on it with a table of its own, on a cluster.

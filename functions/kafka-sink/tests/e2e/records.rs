@@ -72,7 +72,7 @@ columns:
   - { name: tags, type: Array(String), default: [] }
   - { name: at, type: \"DateTime64(3, 'UTC')\", from: time }
 transform:
-  - { filter: { where: { column: title, op: '!=', value: drop } } }
+  - { filter: { column: title, op: ne, value: drop } }
 table: { database: e2e, name: typed_events, order_by: [id] }
 ";
     lane.lake.register(document).await.unwrap();
@@ -105,5 +105,8 @@ table: { database: e2e, name: typed_events, order_by: [id] }
     assert_eq!((&row["at"], &row["rows"]), (&"2026-01-02 03:04:05.678".into(), &50.into()));
     let aside = "SELECT column, column_type, reason FROM motherlode.quarantine ORDER BY reason";
     let aside = lane.lake.query("ingestion", aside).await.unwrap();
-    assert!(aside.iter().all(|row| row["column"] == "id" && row["column_type"] == "UInt32"), "{aside:?}");
+    assert!(
+        aside.iter().all(|row| row["column"] == "id" && row["column_type"] == "UInt32"),
+        "{aside:?}"
+    );
 }

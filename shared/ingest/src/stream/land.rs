@@ -90,7 +90,12 @@ impl Ingest {
             if deadline.is_within(wait * 4) {
                 return Err(error);
             }
-            tracing::warn!(batch = batch_name(&planned.runs), ?wait, error = error.chain(), "trying again");
+            tracing::warn!(
+                batch = batch_name(&planned.runs),
+                ?wait,
+                error = error.chain(),
+                "trying again"
+            );
             tokio::time::sleep(wait).await;
         };
         self.commit_all(&sending, &on, held, report).await
@@ -120,7 +125,8 @@ impl Ingest {
                 Ok(Ok(())) => on.push(cluster.clone()),
                 Ok(Err(cause)) => {
                     tracing::warn!(batch = name, cluster, %cause, "an INSERT failed");
-                    last = Some(IngestError::Write { object: name.clone(), cause: Box::new(cause) });
+                    last =
+                        Some(IngestError::Write { object: name.clone(), cause: Box::new(cause) });
                 }
                 Err(_) => last = Some(IngestError::NoTime { batch: name.clone() }),
             }
@@ -236,8 +242,12 @@ impl Ingest {
         {
             there = self.there(cluster, table, &planned.runs).await?;
             if !there.is_empty() {
-                tracing::warn!(batch = batch_name(&planned.runs), cluster, records = there.len(),
-                    "records of an earlier try were found, and their token is forgotten: they are not sent again");
+                tracing::warn!(
+                    batch = batch_name(&planned.runs),
+                    cluster,
+                    records = there.len(),
+                    "records of an earlier try were found, and their token is forgotten: they are not sent again"
+                );
                 token = token.companion("rest");
             }
         }
@@ -257,7 +267,9 @@ impl Ingest {
             }
             let open = match &mut insert {
                 Some(open) => open,
-                none => none.insert(self.warehouse.insert(cluster, table.insert(token.clone())).await?),
+                none => {
+                    none.insert(self.warehouse.insert(cluster, table.insert(token.clone())).await?)
+                }
             };
             open.write(&missing).await?;
         }
@@ -309,10 +321,9 @@ impl Ingest {
                 chunk: &planned.token,
                 at_ms: planned.loaded_at_ms,
             };
-            let token = planned.token.companion(&format!(
-                "quarantine-{}-{}-{}",
-                run.topic, run.partition, run.start
-            ));
+            let token = planned
+                .token
+                .companion(&format!("quarantine-{}-{}-{}", run.topic, run.partition, run.start));
             put_aside(&*self.warehouse, cluster, &of, token, &rows).await?;
         }
         Ok(())
@@ -337,7 +348,9 @@ impl Ingest {
             report.newest_ms = report.newest_ms.max(landed.newest_ms);
         }
         // They were one INSERT.
-        report.clusters.extend(on.iter().filter(|one| !report.clusters.contains(one)).cloned().collect::<Vec<_>>());
+        report.clusters.extend(
+            on.iter().filter(|one| !report.clusters.contains(one)).cloned().collect::<Vec<_>>(),
+        );
         Ok(())
     }
 
@@ -371,8 +384,13 @@ impl Ingest {
             }
             let mut after = [record.clone()];
             for hole in after[0].commit(&landed) {
-                tracing::warn!(topic, partition, ?hole, "offsets that nobody has brought are given up: \
-                    the partition has too many holes");
+                tracing::warn!(
+                    topic,
+                    partition,
+                    ?hole,
+                    "offsets that nobody has brought are given up: \
+                    the partition has too many holes"
+                );
             }
             match self.partitions.put(&mut after).await {
                 Ok(()) => {

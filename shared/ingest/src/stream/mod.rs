@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalog::{CatalogError, Registered, Snapshot};
+use futures::FutureExt as _;
 use ledger::{LedgerError, MOST_AT_ONCE, PartitionRecord};
 use model::{Counts, Disposed as _, Disposition, Run, StreamRecord, Token};
 use runtime::{Deadline, Metric, Unit};
@@ -207,7 +208,7 @@ impl Ingest {
         loop {
             tries -= 1;
             // Boxed: the way of an INSERT is deep.
-            match Box::pin(self.take_once(source, delivered, deadline, &mut report)).await {
+            match self.take_once(source, delivered, deadline, &mut report).boxed().await {
                 Ok(()) => return Ok(report),
                 Err(error) if error.is_overtaken() && tries > 0 => {}
                 Err(error) => return Err(error),
@@ -268,13 +269,15 @@ impl Ingest {
                 is_looked_for: false,
                 is_hopeless: false,
             };
-            match self.land(source, &planned, &records, held, deadline, report).await {
+            let landing = self.land(source, &planned, &records, held, deadline, report);
+            match landing.boxed().await {
                 Ok(()) => {}
                 Err(error) if !is_of_the_data(&error) => return Err(error),
                 Err(error) if records.len() == 1 => {
                     tracing::warn!(error = error.chain(), "the server refuses a record");
                     let planned = Planned { is_hopeless: true, ..planned };
-                    self.land(source, &planned, &records, held, deadline, report).await?;
+                    let landing = self.land(source, &planned, &records, held, deadline, report);
+                    landing.boxed().await?;
                 }
                 Err(_) => {
                     let second = records.split_off(records.len() / 2);

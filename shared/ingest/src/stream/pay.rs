@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use catalog::Registered;
+use futures::FutureExt as _;
 use ledger::{LedgerError, PartitionRecord, SentInsert, StreamDebt};
 use model::document::Kind;
 use model::{Run, Token};
@@ -92,11 +93,13 @@ impl Ingest {
                 if deadline.is_within(std::time::Duration::from_secs(1)) {
                     return Ok(Settlement::Interrupted(paid));
                 }
-                match self.pay_debt(source, &record, &debt, cluster, deadline).await {
+                let paying = self.pay_debt(source, &record, &debt, cluster, deadline);
+                match paying.boxed().await {
                     Ok(rows) => {
                         paid.chunks_written += 1;
                         paid.rows_written += rows;
-                        record = self.note_paid(record, debt.start..debt.end, cluster, named).await?;
+                        record =
+                            self.note_paid(record, debt.start..debt.end, cluster, named).await?;
                         watch.paid(cluster, paid);
                     }
                     // The other clusters are paid all the same.
@@ -128,7 +131,8 @@ impl Ingest {
         let now_ms = self.clock.now_ms();
         if held[0].pending.as_ref().is_some_and(|pending| pending.until_ms < now_ms) {
             let mut report = StreamReport::new(source, &[]);
-            self.settle_pending(source, &[], held, deadline, &mut report).await?;
+            let settling = self.settle_pending(source, &[], held, deadline, &mut report);
+            settling.boxed().await?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::Registered;
+use futures::FutureExt as _;
 use kafka::KafkaError;
 use ledger::{PartitionRecord, PendingInsert};
 use model::{Run, StreamRecord};
@@ -41,9 +42,9 @@ impl Ingest {
             match self.records_of(&pending.runs, delivered, deadline).await? {
                 Ok(records) => {
                     let planned = planned(&pending);
-                    let landing =
-                        self.land(&frozen, &planned, &records, held, deadline, report);
-                    Box::pin(landing).await?;
+                    let landing = self.land(&frozen, &planned, &records, held, deadline, report);
+                    // Boxed: the way of an INSERT is deep.
+                    landing.boxed().await?;
                 }
                 Err(reason) => self.give_up(&frozen, &pending, held, reason).await?,
             }
@@ -135,8 +136,13 @@ impl Ingest {
                     found.entry(offset).or_default().insert(cluster.clone());
                 }
             }
-            tracing::warn!(batch, reason, found = found.len(), "an INSERT of another function is given up: \
-                what it has brought is accounted for, the rest is as new");
+            tracing::warn!(
+                batch,
+                reason,
+                found = found.len(),
+                "an INSERT of another function is given up: \
+                what it has brought is accounted for, the rest is as new"
+            );
             let mut after = [record.clone()];
             after[0].resolve(&found, named);
             let put = self.partitions.put(&mut after).await;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::validate::Found;
-use super::{Column, FromSpec, SourceDocument};
+use super::{Column, FromSpec, MissingColumn, SourceDocument, UnknownColumn};
 
 /// What a source is made of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -240,6 +240,24 @@ impl SourceDocument {
         }
         if stream.event == EventColumn::None && self.columns.is_empty() {
             found.add("columns", "with `event: none`, name at least one column");
+        }
+        for (path, is_refused, instead) in [
+            (
+                "drift.unknown",
+                self.drift.unknown == UnknownColumn::Add,
+                "`ignore`: `event` keeps them",
+            ),
+            ("drift.unknown", self.drift.unknown == UnknownColumn::Fail, "`quarantine`"),
+            ("drift.missing", self.drift.missing == MissingColumn::Fail, "`quarantine`"),
+        ] {
+            if is_refused {
+                found.add(
+                    path,
+                    format!(
+                        "a record never holds up a partition, nor changes a table; use {instead}"
+                    ),
+                );
+            }
         }
         if !self.table.provenance {
             found.add(

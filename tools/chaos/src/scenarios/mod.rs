@@ -10,6 +10,7 @@ mod large;
 mod overload;
 mod parts;
 mod redelivery;
+mod stream;
 
 use std::time::Instant;
 
@@ -84,6 +85,11 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "alone",
         about: "the only cluster is a black hole, on a bad line, flaps, is killed, is stopped",
     },
+    Scenario {
+        number: 12,
+        name: "stream",
+        about: "records of Kafka in batches cut anew and repeated, the sink and a cluster killed, answers lost",
+    },
 ];
 
 /// Runs a scenario to its verdict. Whatever keeps it from one is a problem of
@@ -103,6 +109,7 @@ pub async fn run(scenario: &Scenario, size: Size, seed: u64) -> Outcome {
         9 => aws::run(&mut run).await,
         10 => large::run(&mut run).await,
         11 => alone::run(&mut run).await,
+        12 => stream::run(&mut run).await,
         number => Err(anyhow::anyhow!("there is no scenario {number}")),
     };
     if let Err(error) = ended {

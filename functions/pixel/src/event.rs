@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use model::document::Address;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::facts;
 
 /// Most characters of an id or a name: longer ones are somebody's mistake.
 const MAX_ID: usize = 512;
@@ -44,8 +47,10 @@ pub struct Arrival<'a> {
     pub source: &'a str,
     /// The anonymous id of the visitor's cookie, or a new one.
     pub anonymous_id: &'a str,
-    /// The visitor's address, as far as it is kept.
+    /// The address that the request came from.
     pub address: Option<&'a str>,
+    /// What is kept of an address, also of one that an event names.
+    pub policy: Address,
     /// `User-Agent`.
     pub user_agent: Option<&'a str>,
     /// What else is known, for `request`.
@@ -179,11 +184,12 @@ fn context(own: Option<Box<RawValue>>, arrival: &Arrival<'_>) -> Result<Box<RawV
         }
     }
     // What a server's library says of its visitor counts before what is known of
-    // the server; what a policy drops goes in any case.
-    match arrival.address {
-        Some(address) if !members.contains_key("ip") => set(&mut members, "ip", address),
-        Some(_) => {}
-        None => drop(members.remove("ip")),
+    // the server, and is kept as far as any address.
+    let own = members.remove("ip");
+    let own = own.map(|raw| serde_json::from_str::<String>(raw.get()).unwrap_or_default());
+    let address = own.as_deref().or(arrival.address);
+    if let Some(kept) = address.and_then(|address| facts::address(arrival.policy, address)) {
+        set(&mut members, "ip", &kept);
     }
     if let Some(agent) = arrival.user_agent.filter(|_| !members.contains_key("userAgent")) {
         set(&mut members, "userAgent", agent);
@@ -254,7 +260,8 @@ mod tests {
             sent_at: Some(time("2026-11-23T11:00:05Z").unwrap()),
             source: "web",
             anonymous_id: "from-the-cookie",
-            address: Some("203.0.113.0"),
+            address: Some("203.0.113.9"),
+            policy: Address::Truncate,
             user_agent: Some("agent"),
             facts,
             context: Some(&shared),
@@ -279,7 +286,7 @@ mod tests {
         assert_eq!(event["originalTimestamp"], "2026-11-23T11:00:00.000Z");
         assert_eq!(event["receivedAt"], "2026-11-23T10:00:10.000Z");
         assert_eq!((&event["source"], &event["request"]["bot"]), (&"web".into(), &false.into()));
-        assert_eq!(event["context"]["ip"], "198.51.100.7", "a server speaks for its visitor");
+        assert_eq!(event["context"]["ip"], "198.51.100.0", "a server speaks for its visitor");
         assert_eq!(event["context"]["library"]["name"], "sdk");
         assert_eq!(event["context"]["userAgent"], "agent");
     }
@@ -293,6 +300,7 @@ mod tests {
             source: "web",
             anonymous_id: "a",
             address: None,
+            policy: Address::Keep,
             user_agent: None,
             facts,
             context: None,

@@ -176,13 +176,14 @@ async fn take(
     if is_unwanted {
         return Ok(Taken { rejected: Vec::new(), cookie: None });
     }
-    let address = address_of(request).and_then(|address| facts::address(pixel.address, &address));
+    let address = address_of(request);
     let arrival = Arrival {
         at: now(context),
         sent_at: content.sent_at,
         source: &source.document.source,
         anonymous_id: &anonymous,
         address: address.as_deref(),
+        policy: pixel.address,
         user_agent: facts::text(headers, "user-agent"),
         facts: &facts,
         context: content.context.as_ref(),

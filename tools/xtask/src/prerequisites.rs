@@ -9,7 +9,7 @@ use anyhow::bail;
 use crate::command::{self, say};
 
 /// Debian's package, what it is for, and the call that shows that it is there.
-const NEEDED: [(&str, &str, &[&str]); 6] = [
+const NEEDED: [(&str, &str, &[&str]); 8] = [
     ("npm", "to fetch the ClickHouse engine and the demo's files", &["npm", "--version"]),
     ("python3", "to run the stand-in for AWS", &["python3", "--version"]),
     (
@@ -17,6 +17,8 @@ const NEEDED: [(&str, &str, &[&str]); 6] = [
         "to install it for this project alone",
         &["python3", "-c", "import ensurepip"],
     ),
+    ("curl", "to ask servers in scripts", &["curl", "--version"]),
+    ("chromium", "to visit a page with the tracker", &["chromium", "--version"]),
     ("tar", "to unpack what is fetched", &["tar", "--version"]),
     ("default-jre-headless", "to run Kafka (Java 17 or newer)", &["java", "-version"]),
     ("maven", "to fetch Kafka", &["mvn", "--version"]),

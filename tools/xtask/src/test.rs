@@ -15,6 +15,9 @@ use crate::prerequisites;
 /// Name of the stack that serves the crates' tests.
 const STACK: &str = "tests";
 
+/// Events that the tables of the clickstream lane are tested with.
+const CLICKSTREAM_ROWS: u32 = 200_000;
+
 /// Runs all tests, or those whose names hold the filter.
 pub fn run(filter: &[String]) -> anyhow::Result<()> {
     prerequisites::check()?;
@@ -28,7 +31,26 @@ pub fn run(filter: &[String]) -> anyhow::Result<()> {
     for (name, value) in stack.variables()? {
         tests.env(name, value);
     }
-    command::run(&mut tests)
+    let tested = command::run(&mut tests);
+    if filter.is_empty() {
+        scripts(&stack)?;
+    }
+    tested
+}
+
+/// What is tested by scripts: the tracker, and the tables of the clickstream lane.
+fn scripts(stack: &Stack) -> anyhow::Result<()> {
+    say("testing the tracker");
+    let tracker = root()?.join("functions/pixel/tracker/test");
+    let suites = ["delivery.test.mjs", "events.test.mjs"].map(|name| tracker.join(name));
+    command::run(Command::new("node").arg("--test").args(suites))?;
+    say("testing the tables of the clickstream lane");
+    let [url, user, password] = stack.cluster()?;
+    command::run(
+        Command::new("bash")
+            .arg(root()?.join("infra/clickhouse/clickstream/test/check.sh"))
+            .args([url, format!("{user}:{password}"), CLICKSTREAM_ROWS.to_string()]),
+    )
 }
 
 /// The running stack; it ends with this value.
@@ -47,26 +69,30 @@ impl Stack {
 
     /// What the tests read their servers' addresses from.
     fn variables(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
-        let text = |value: &Value, what: &str| {
-            value
-                .as_str()
-                .map(str::to_owned)
-                .with_context(|| format!("`stack up --json` does not say {what}"))
-        };
-        let cluster = &self.0["state"]["clusters"][0];
+        let aws = text(&self.0["state"]["aws"]["endpoint"], "state.aws.endpoint")?;
+        let [url, user, password] = self.cluster()?;
         Ok(vec![
-            (
-                "MOTHERLODE_TEST_AWS",
-                text(&self.0["state"]["aws"]["endpoint"], "state.aws.endpoint")?,
-            ),
-            ("MOTHERLODE_TEST_CLICKHOUSE", text(&cluster["http"], "state.clusters[0].http")?),
-            ("MOTHERLODE_TEST_CLICKHOUSE_USER", text(&cluster["user"], "state.clusters[0].user")?),
-            (
-                "MOTHERLODE_TEST_CLICKHOUSE_PASSWORD",
-                text(&cluster["password"], "state.clusters[0].password")?,
-            ),
+            ("MOTHERLODE_TEST_AWS", aws),
+            ("MOTHERLODE_TEST_CLICKHOUSE", url),
+            ("MOTHERLODE_TEST_CLICKHOUSE_USER", user),
+            ("MOTHERLODE_TEST_CLICKHOUSE_PASSWORD", password),
         ])
     }
+
+    /// URL, user and password of the first cluster.
+    fn cluster(&self) -> anyhow::Result<[String; 3]> {
+        let cluster = &self.0["state"]["clusters"][0];
+        Ok([
+            text(&cluster["http"], "state.clusters[0].http")?,
+            text(&cluster["user"], "state.clusters[0].user")?,
+            text(&cluster["password"], "state.clusters[0].password")?,
+        ])
+    }
+}
+
+fn text(value: &Value, what: &str) -> anyhow::Result<String> {
+    let text = value.as_str().map(str::to_owned);
+    text.with_context(|| format!("`stack up --json` does not say {what}"))
 }
 
 impl Drop for Stack {

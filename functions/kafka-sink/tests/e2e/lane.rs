@@ -1,5 +1,6 @@
 //! A stack with a topic and the sink, and records for it.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use devstack::{AttachedStack, KafkaSourceOptions};
@@ -13,6 +14,8 @@ pub const TOPIC: &str = "events";
 /// Its partitions.
 pub const PARTITIONS: i32 = 3;
 const TIME: Duration = Duration::from_secs(30);
+/// When records are made. Kafka's retention removes old ones while a test runs.
+pub static NOW_MS: LazyLock<i64> = LazyLock::new(|| model::Clock::system().now_ms());
 
 /// A running lane.
 pub struct Lane {
@@ -138,6 +141,6 @@ pub fn event(id: u64) -> Record {
         key: Some(format!("visitor-{}", id % 97).into_bytes()),
         value: Some(format!(r#"{{"id":{id},"name":"Ünïcode {id}"}}"#).into_bytes()),
         headers: [("source".to_owned(), b"test".to_vec())].into(),
-        timestamp_ms: 1_767_323_045_678,
+        timestamp_ms: *NOW_MS,
     }
 }

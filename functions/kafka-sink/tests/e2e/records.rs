@@ -3,10 +3,10 @@
 
 use kafka::Record;
 
-use crate::lane::{Lane, RAW, event, trigger};
+use crate::lane::{Lane, NOW_MS, RAW, event, trigger};
 
 fn value(text: &[u8]) -> Record {
-    Record { value: Some(text.to_vec()), timestamp_ms: 1_767_323_045_678, ..Record::default() }
+    Record { value: Some(text.to_vec()), timestamp_ms: *NOW_MS, ..Record::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,13 +29,13 @@ async fn a_record_is_kept_with_its_place_and_a_bad_one_is_put_aside() {
     let counts = lane.accounted(11 + number).await;
     assert!(counts.closes(), "{counts:?}");
     assert_eq!((counts.rows_written, counts.rows_quarantined), (11, number));
-    let kept = "SELECT event, _topic, _key, toString(_timestamp) AS at, _headers, _config_version \
+    let kept = "SELECT event, _topic, _key, toUnixTimestamp64Milli(_timestamp) AS at, _headers, _config_version \
                 FROM e2e.raw WHERE JSONExtractUInt(event, 'id') = 3";
     let kept = lane.lake.query("ingestion", kept).await.unwrap();
     assert_eq!(kept[0]["event"], r#"{"id":3,"name":"Ünïcode 3"}"#);
     assert_eq!(kept[0]["_topic"], "events");
     assert_eq!(kept[0]["_key"], "visitor-3");
-    assert_eq!(kept[0]["at"], "2026-01-02 03:04:05.678");
+    assert_eq!(kept[0]["at"], *NOW_MS);
     assert_eq!(kept[0]["_headers"]["source"], "test");
     assert_eq!(kept[0]["_config_version"], 1);
     let pretty = "SELECT event FROM e2e.raw WHERE event LIKE '%pretty%'";
@@ -69,7 +69,7 @@ stream: { topics: ['ev*'], event: json }
 columns:
   - { name: id, type: UInt32, required: true }
   - { name: title, type: LowCardinality(String), from: { path: context.page.title } }
-  - { name: tags, type: Array(String), default: [] }
+  - { name: tags, type: Array(String), default: '[]' }
   - { name: at, type: \"DateTime64(3, 'UTC')\", from: time }
 transform:
   - { filter: { column: title, op: ne, value: drop } }

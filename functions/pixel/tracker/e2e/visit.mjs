@@ -43,6 +43,8 @@ await new Promise((listening) => site.listen(0, '127.0.0.1', listening));
 const base = `http://127.0.0.1:${site.address().port}`;
 
 // --- the visit ---
+// Not a headless one, which counts as a bot.
+const userAgent = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36';
 const browser = await chromium.launch({
   executablePath: given.chromium || execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim(),
   args: ['--no-sandbox'],
@@ -50,7 +52,7 @@ const browser = await chromium.launch({
 const made = []; // in the browser
 const expected = []; // by this script
 try {
-  const context = await browser.newContext({ locale: 'de-DE', timezoneId: 'Europe/Berlin' });
+  const context = await browser.newContext({ locale: 'de-DE', timezoneId: 'Europe/Berlin', userAgent });
   // Notes every event at the moment it is made, where a navigation does not lose it.
   await context.addInitScript(() => {
     const stringify = JSON.stringify;
@@ -139,7 +141,7 @@ try {
   await context.close();
 
   // Somebody has no script.
-  const plain = await browser.newContext({ javaScriptEnabled: false });
+  const plain = await browser.newContext({ javaScriptEnabled: false, userAgent });
   const page = await plain.newPage();
   const image = page.waitForResponse((answer) => answer.url() === gif);
   await page.goto(base);

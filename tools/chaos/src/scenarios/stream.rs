@@ -74,7 +74,9 @@ async fn send_and_break(run: &mut Run, arena: &Arena, records: u64) -> anyhow::R
     let mut kills = 0;
     for batch in 0..records / AT_ONCE {
         let ids = batch * AT_ONCE..(batch + 1) * AT_ONCE;
-        let some: Vec<Record> = ids.map(record).collect();
+        // Kafka's retention removes what is old.
+        let now_ms = arena.lake.ingest.clock.now_ms();
+        let some: Vec<Record> = ids.map(|id| record(id, now_ms)).collect();
         producer.send(TOPIC, &some, SEND_LIMIT).await?;
         if batch == dies {
             arena.lake.control.kill_cluster("first").await?;
@@ -131,14 +133,14 @@ async fn accounted(arena: &Arena) -> anyhow::Result<model::Counts> {
     Ok(total)
 }
 
-fn record(id: u64) -> Record {
+fn record(id: u64, timestamp_ms: i64) -> Record {
     Record {
         key: Some(format!("visitor-{}", id % 1_009).into_bytes()),
         value: Some(
             format!(r#"{{"id":{id},"event":"Product Viewed","path":"/p/{}"}}"#, id % 77)
                 .into_bytes(),
         ),
-        timestamp_ms: 1_767_323_045_678,
+        timestamp_ms,
         ..Record::default()
     }
 }

@@ -65,6 +65,10 @@ async fn what_happens_in_a_page_is_in_the_funnel_each_event_once() {
     assert_eq!(found.len(), sent.len(), "an event is there twice");
     let raw = "SELECT toString(count() - uniqExact(_partition, _offset)) AS twice FROM clickstream.raw_events";
     assert_eq!(lake.query("ingestion", raw).await.unwrap()[0]["twice"], "0");
+    let times = "SELECT name, visitor_id, toString(time) AS time, toString(original_time) AS original_time, \
+                 toString(received_at) AS received_at FROM clickstream.events_current WHERE browser = 'Chrome' \
+                 ORDER BY original_time";
+    let times = lake.query("ingestion", times).await.unwrap();
     let funnel = "SELECT name, visitors FROM clickstream.funnel(steps = ['Product Viewed', 'Product Added', \
                   'Checkout Started', 'Order Completed'], window = 3600, from = '2020-01-01 00:00:00', \
                   to = '2100-01-01 00:00:00', breakdown = 'browser') WHERE breakdown = 'Chrome' ORDER BY step";
@@ -79,7 +83,8 @@ async fn what_happens_in_a_page_is_in_the_funnel_each_event_once() {
             ("Product Added", &one),
             ("Checkout Started", &one),
             ("Order Completed", &one)
-        ]
+        ],
+        "{times:#?}"
     );
 }
 

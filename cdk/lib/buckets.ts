@@ -1,12 +1,11 @@
 // Buckets that files land in, made here or there already.
 
-import { CfnResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Aws, CfnResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 
 import { accept } from './nag';
 import { Statement } from './statement';
-import { Aws } from 'aws-cdk-lib';
 
 /** A bucket that is closed to the public and to plain HTTP, and is never deleted with its stack. */
 export function bucket(
@@ -38,7 +37,7 @@ export function notify(
 ): void {
   const resource = made.node.defaultChild as s3.CfnBucket;
   resource.notificationConfiguration = configuration;
-  after.forEach((one) => resource.addDependency(one));
+  after.forEach((one) => resource.addResourceDependency(one));
 }
 
 /** Which buckets a role reads. */

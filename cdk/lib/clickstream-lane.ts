@@ -1,6 +1,6 @@
 // Events: an HTTP API, the pixel, the spill for when Kafka is slow, the drain.
 
-import { Duration } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import * as apigatewayv1 from 'aws-cdk-lib/aws-apigateway';
@@ -139,6 +139,7 @@ export class ClickstreamLane extends Construct {
     const log = new logs.LogGroup(this, 'AccessLog', {
       logGroupName: `/aws/apigateway/${prefix}-pixel`,
       retention: options.logRetentionDays ?? 30,
+      removalPolicy: RemovalPolicy.DESTROY,
     });
     new apigateway.HttpStage(this, 'Stage', {
       httpApi: this.api,

@@ -2,7 +2,6 @@
 
 import { Aws, CfnResource, Duration } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
-import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as s3 from 'aws-cdk-lib/aws-s3';
@@ -77,11 +76,27 @@ export class FilesLane extends Construct {
 
     const byEventBridge = (props.notifications ?? 'EventBridge') === 'EventBridge';
     if (byEventBridge) {
-      new events.Rule(this, 'Objects', {
+      const rule = new events.Rule(this, 'Objects', {
         description: 'New files in the buckets of Motherlode',
         eventPattern: { source: ['aws.s3'], detailType: ['Object Created'], resources: arns },
-        targets: [new targets.SqsQueue(this.queue, { deadLetterQueue: this.deadLetters })],
       });
+      // CDK's own target for queues would let the rule read their attributes, too.
+      rule.addTarget({
+        bind: () => ({
+          arn: this.queue.queueArn,
+          deadLetterConfig: { arn: this.deadLetters.queueArn },
+        }),
+      });
+      for (const queue of [this.queue, this.deadLetters]) {
+        queue.addToResourcePolicy(
+          new iam.PolicyStatement({
+            principals: [new iam.ServicePrincipal('events.amazonaws.com')],
+            actions: ['sqs:SendMessage'],
+            resources: [queue.queueArn],
+            conditions: { ArnEquals: { 'aws:SourceArn': rule.ruleArn } },
+          }),
+        );
+      }
     } else {
       this.queue.addToResourcePolicy(
         new iam.PolicyStatement({

@@ -1,6 +1,6 @@
 // One function with a log group and a role of its own.
 
-import { CfnResource, Duration, Stack } from 'aws-cdk-lib';
+import { CfnResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -43,8 +43,8 @@ export class MotherlodeFunction extends Construct {
     this.logGroup = new logs.LogGroup(this, 'Log', {
       logGroupName: `/aws/lambda/${name}`,
       retention: options.logRetentionDays ?? 30,
+      removalPolicy: RemovalPolicy.DESTROY,
     });
-    accept(this.logGroup, { 'AwsSolutions-CWL-KMS': 'Logs hold no rows and no secrets' });
 
     const statements: Statement[] = [
       {

@@ -20,7 +20,9 @@ export const scenarios: Scenario[] = JSON.parse(readFileSync(FILE, 'utf8'));
 
 /** A stack as the settings say, with a placeholder for every bundle. */
 export function stackOf(settings: Settings, props: AppProps = {}): Stack {
-  const app = new App({ ...props, context: JSON.parse(readFileSync(path.join(ROOT, 'cdk.json'), 'utf8')).context });
+  const { context } = JSON.parse(readFileSync(path.join(ROOT, 'cdk.json'), 'utf8'));
+  // The comparison knows resources by their paths.
+  const app = new App({ ...props, context: { ...context, 'aws:cdk:enable-path-metadata': true } });
   const stack = new Stack(app, 'motherlode');
   fromSettings(stack, settings, () => lambda.Code.fromAsset(path.join(ROOT, 'test', 'placeholder')));
   return stack;

@@ -68,7 +68,7 @@ export class Alarms extends Construct {
     age('FilesQueue', 'Files wait for two hours', 7200, files.queue);
     age('SpillQueue', 'Spilled events wait for half an hour: is Kafka well?', 1800, clickstream?.spillQueue);
 
-    alarm('ObjectsFailed', 'Files were refused: motherlode objects says which', ofSources('ObjectsFailed'), 0);
+    alarm('ObjectsFailed', 'Files were refused: motherlode objects --failed says which', ofSources('ObjectsFailed'), 0);
     alarm('RowsQuarantined', 'Rows went to the quarantine: motherlode quarantine list says why', ofSources('RowsQuarantined'), 0);
     alarm(
       'ObjectsOwing',

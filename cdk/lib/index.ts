@@ -1,0 +1,10 @@
+export * from './alarms';
+export * from './clickstream-lane';
+export * from './files-lane';
+export { MotherlodeFunction, MotherlodeFunctionProps, networkPolicy } from './function';
+export * from './kafka-sink';
+export * from './ledger';
+export * from './motherlode';
+export * from './props';
+export * from './reconcile';
+export { Statement } from './statement';

@@ -31,10 +31,10 @@ check() { # name, what it shows, command
     local start=$SECONDS
     if "$@" >"$log" 2>&1; then
         passed=$((passed + 1))
-        printf 'ok      %-12s %s (%d s)\n' "$name" "$text" $((SECONDS - start))
+        printf 'ok      %-14s %s (%d s)\n' "$name" "$text" $((SECONDS - start))
     else
         failed=$((failed + 1))
-        printf 'FAILED  %-12s %s\n' "$name" "$text"
+        printf 'FAILED  %-14s %s\n' "$name" "$text"
         sed 's/^/    /' "$log"
     fi
 }
@@ -42,7 +42,7 @@ check() { # name, what it shows, command
 skip() { # name, reason
     [[ $wanted == "  " || $wanted == *" $1 "* ]] || return 0
     skipped=$((skipped + 1))
-    printf 'skipped %-12s %s\n' "$1" "$2"
+    printf 'skipped %-14s %s\n' "$1" "$2"
 }
 
 # Installs anew only when what is asked for has changed.
@@ -87,7 +87,7 @@ sam_build() {
 
 always=$wanted wanted="  "
 check tools "the tools are installed" python_tools
-check tools "the packages of cdk/ are installed" node_tools
+check packages "the packages of cdk/ are installed" node_tools
 wanted=$always
 [ "$failed" -gt 0 ] && exit 1
 
@@ -96,7 +96,7 @@ validate() { "$venv/bin/sam" validate --lint --template-file infra/template.yaml
 config() { "$venv/bin/python" infra/checks/samconfig.py; }
 check cfn-lint "the templates are what CloudFormation takes" lint
 check sam-validate "sam validate --lint" validate
-check samconfig "samconfig.toml names parameters that there are" config
+check samconfig "samconfig.toml names the parameters that it must, and no others" config
 check cdk-build "cdk/ compiles" cdk tsc
 check cdk-synth "cdk synth" synth
 check cdk-test "assertions, snapshots and cdk-nag" bash -c 'cd cdk && node --test build/test/*.test.js'
@@ -104,12 +104,17 @@ scenarios() { (cd cdk && node build/test/scenarios.js); }
 check scenarios "every scenario is synthesised" scenarios
 check same "SAM and CDK make the same resources and permissions" python test_same
 check iam "least privilege: no wildcard without a reason" python test_iam
-check settings "numbers and names fit each other and the code" python test_settings
+check settings "settings fit each other, and what cannot be is refused" python test_settings
+check code "variables, metrics, tables and calls are those of the code" python test_code
+local_stack() { "$venv/bin/python" infra/checks/local.py; }
+check local "the local stack's tables and queues are those of the template" local_stack
 check moto "moto deploys what it can, and every resource is there" python test_moto
+check sam-build "sam build and sam deploy, with stand-ins for the compiler and AWS" python test_build
+check guide "the guide names what there is" python test_guide
 if [ "${MOTHERLODE_SAM_BUILD:-0}" = 1 ]; then
-    check sam-build "sam build" sam_build
+    check sam-build-rust "sam build" sam_build
 else
-    skip sam-build "compiles every function: MOTHERLODE_SAM_BUILD=1, with cargo-lambda on PATH"
+    skip sam-build-rust "compiles every function: MOTHERLODE_SAM_BUILD=1, with cargo-lambda on PATH"
 fi
 
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

@@ -3,6 +3,7 @@
 import { Aws, Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 
@@ -58,6 +59,24 @@ export class Alarms extends Construct {
         alarm(`${id}Throttles`, `${name} is at the limit of its concurrency`, ofFunction('Throttles', 'Sum', fn), 0, 3);
       }
     }
+    // A node that fails is left alone for a while, and its rows go elsewhere
+    // (shared/warehouse/src/cluster.rs): failovers are counted by that line.
+    for (const [id, , fn] of functions.slice(0, 3)) {
+      if (!fn) continue;
+      new logs.CfnMetricFilter(this, `${id}NodesLeftAlone`, {
+        logGroupName: fn.logGroup.logGroupName,
+        filterPattern: '{ $.message = "the node is left alone" }',
+        metricTransformations: [
+          {
+            metricNamespace: 'Motherlode',
+            metricName: 'NodesLeftAlone',
+            metricValue: '1',
+            unit: 'Count',
+            dimensions: [{ key: 'Cluster', value: '$.cluster' }],
+          },
+        ],
+      });
+    }
     const depth = (name: string, text: string, queue?: sqs.Queue) =>
       queue && alarm(`${name}Depth`, text, ofQueue('ApproximateNumberOfMessagesVisible', queue), 0);
     const age = (name: string, text: string, seconds: number, queue?: sqs.Queue) =>
@@ -68,8 +87,16 @@ export class Alarms extends Construct {
     age('FilesQueue', 'Files wait for two hours', 7200, files.queue);
     age('SpillQueue', 'Spilled events wait for half an hour: is Kafka well?', 1800, clickstream?.spillQueue);
 
-    alarm('ObjectsFailed', 'Files were refused: motherlode objects --failed says which', ofSources('ObjectsFailed'), 0);
-    alarm('RowsQuarantined', 'Rows went to the quarantine: motherlode quarantine list says why', ofSources('RowsQuarantined'), 0);
+    alarm('ObjectsFailed', 'Files were refused: motherlode objects --failed says which', overAll('ObjectsFailed'), 0);
+    alarm('ObjectsDeferred', 'Files are put off for half an hour: are the clusters well?', overAll('ObjectsDeferred'), 0, 6);
+    alarm('RowsQuarantined', 'Rows went to the quarantine: motherlode quarantine list says why', overAll('RowsQuarantined'), 0);
+    alarm(
+      'NodesLeftAlone',
+      'A node of ClickHouse does not answer for a quarter of an hour',
+      overAll('NodesLeftAlone', 'SUM', 'Cluster'),
+      0,
+      3,
+    );
     alarm(
       'ObjectsOwing',
       'A cluster lacks rows for half an hour: is it well?',
@@ -78,11 +105,18 @@ export class Alarms extends Construct {
       6,
     );
     if (sink) {
-      alarm('KafkaLag', 'Records are ten minutes old when they are landed', ofSources('Lag', 'MAX'), 600_000, 3);
+      alarm(
+        'PartitionsRefused',
+        'Records of a topic are not taken: the log of kafka-sink says why',
+        overAll('PartitionsRefused', 'SUM', 'Topic'),
+        0,
+        3,
+      );
+      alarm('KafkaLag', 'Records are ten minutes old when they are landed', overAll('Lag', 'MAX'), 600_000, 3);
       alarm('KafkaOffsetLag', 'The trigger falls behind its topic', ofFunction('OffsetLag', 'Maximum', sink.function), 1_000_000, 3);
     }
     if (clickstream) {
-      alarm('EventsSpilled', 'Kafka does not take events in time: they are spilled', ofSources('EventsSpilled'), 0, 3);
+      alarm('EventsSpilled', 'Kafka does not take events in time: they are spilled', overAll('EventsSpilled'), 0, 3);
       alarm('PixelFailures', 'The pixel turns events away', one('AWS/ApiGateway', '5xx', 'Sum', 'ApiId', clickstream.api.apiId), 0);
     }
 
@@ -105,9 +139,9 @@ function ofQueue(metric: string, queue: sqs.Queue): Metric {
   return one('AWS/SQS', metric, 'Maximum', 'QueueName', queue.queueName);
 }
 
-/** A metric that the functions write, over all sources. */
-function ofSources(metric: string, by = 'SUM'): Metric {
-  const expression = `SELECT ${by}(${metric}) FROM SCHEMA("Motherlode", Source)`;
+/** A metric that the functions write, over all sources, topics or clusters. */
+function overAll(metric: string, by = 'SUM', dimension = 'Source'): Metric {
+  const expression = `SELECT ${by}(${metric}) FROM SCHEMA("Motherlode", ${dimension})`;
   return { metrics: [{ id: 'q', expression, period: 300 }] };
 }
 
@@ -120,12 +154,13 @@ function widgets({ files, reconcile, sink, clickstream }: AlarmsProps): unknown[
     height: 6,
     properties: { title, region: Aws.REGION, view: 'timeSeries', metrics, period: 300 },
   });
-  const bySource = (name: string, stat: string) => [
+  const search = (dimension: string, name: string, stat: string) => [
     {
-      expression: `SEARCH('{Motherlode,Source} MetricName="${name}"', '${stat}', 300)`,
+      expression: `SEARCH('{Motherlode,${dimension}} MetricName="${name}"', '${stat}', 300)`,
       id: name.toLowerCase(),
     },
   ];
+  const bySource = (name: string, stat: string) => search('Source', name, stat);
   const fn = (metric: string, stat: string, ...functions: lambda.Function[]) =>
     functions.map((one) => ['AWS/Lambda', metric, 'FunctionName', one.functionName, { stat }]);
   const queue = (metric: string, one: sqs.Queue) => [
@@ -139,7 +174,11 @@ function widgets({ files, reconcile, sink, clickstream }: AlarmsProps): unknown[
     widget(12, 0, 12, 'Bytes of files, by source', [bySource('ObjectBytes', 'Sum')]),
     widget(0, 6, 8, 'Rows quarantined, by source', [bySource('RowsQuarantined', 'Sum')]),
     widget(8, 6, 8, 'Files failed and put off', [bySource('ObjectsFailed', 'Sum'), bySource('ObjectsDeferred', 'Sum')]),
-    widget(16, 6, 8, 'What clusters lack, after failovers', [own('ObjectsOwing', 'Maximum'), own('RowsReconciled', 'Sum')]),
+    widget(16, 6, 8, 'Failovers: nodes left alone, objects owing, rows paid', [
+      search('Cluster', 'NodesLeftAlone', 'Sum'),
+      own('ObjectsOwing', 'Maximum'),
+      own('RowsReconciled', 'Sum'),
+    ]),
     widget(0, 12, 8, 'Errors of functions', fn('Errors', 'Sum', files.mother, reconcile.function)),
     widget(8, 12, 8, 'Age of the oldest message, in seconds', queue(AGE, files.queue)),
     widget(16, 12, 8, 'Dead letters', queue(DEPTH, files.deadLetters)),
@@ -155,7 +194,8 @@ function widgets({ files, reconcile, sink, clickstream }: AlarmsProps): unknown[
     all.push(
       widget(0, 24, 8, 'Offset lag', fn('OffsetLag', 'Maximum', sink.function)),
       widget(8, 24, 8, 'Age of records when landed, in milliseconds', [bySource('Lag', 'Maximum')]),
-      widget(16, 24, 8, 'The sink: errors, throttles, dead letters', [
+      widget(16, 24, 8, 'The sink: refused, errors, throttles, dead letters', [
+        search('Topic', 'PartitionsRefused', 'Sum'),
         ...fn('Errors', 'Sum', sink.function),
         ...fn('Throttles', 'Sum', sink.function),
         ...queue(DEPTH, sink.deadLetters),
@@ -172,14 +212,16 @@ function widgets({ files, reconcile, sink, clickstream }: AlarmsProps): unknown[
         'Events, by source',
         ['EventsAccepted', 'EventsSpilled', 'EventsRejected'].map((name) => bySource(name, 'Sum')),
       ),
-      widget(8, 30, 8, 'The pixel: requests, 5xx, p99 in milliseconds', [
+      widget(8, 30, 8, 'The pixel: errors, requests, 5xx, p99 in milliseconds', [
+        ...fn('Errors', 'Sum', clickstream.pixel),
         api('Count', { stat: 'Sum' }),
         api('5xx', { stat: 'Sum' }),
         api('Latency', { stat: 'p99', yAxis: 'right' }),
       ]),
-      widget(16, 30, 8, 'The spill: age and dead letters', [
+      widget(16, 30, 8, 'The spill: age, dead letters, errors of the drain', [
         ...queue(AGE, clickstream.spillQueue),
         ...queue(DEPTH, clickstream.spillDeadLetters),
+        ...fn('Errors', 'Sum', clickstream.drain),
       ]),
     );
   }

@@ -20,7 +20,8 @@ export function bucket(
     blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
     objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
     enforceSSL: true,
-    removalPolicy: RemovalPolicy.RETAIN,
+    // A first deployment that fails takes it along.
+    removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     lifecycleRules: [{ abortIncompleteMultipartUploadAfter: Duration.days(7), ...rule }],
   });
   accept(made, {

@@ -20,7 +20,10 @@ export interface MotherlodeFunctionProps {
   readonly environment: Record<string, string>;
   readonly statements: Statement[];
   readonly options: FunctionOptions;
-  /** The policy that {@link networkPolicy} makes, in a VPC. */
+  /**
+   * The policy that {@link networkPolicy} makes, in a VPC.
+   * @default one of its own
+   */
   readonly networkPolicy?: iam.IManagedPolicy;
 }
 
@@ -61,10 +64,11 @@ export class MotherlodeFunction extends Construct {
       },
       ...props.statements,
     ];
+    const network = props.networkPolicy ?? networkPolicy(this, options);
     this.role = new iam.Role(this, 'Role', {
       description: `What ${props.name} may do`,
       assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
-      managedPolicies: props.networkPolicy ? [props.networkPolicy] : [],
+      managedPolicies: network ? [network] : [],
       inlinePolicies: {
         [props.name]: new iam.PolicyDocument({
           statements: statements.map(

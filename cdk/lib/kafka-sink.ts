@@ -40,12 +40,7 @@ export class KafkaSink extends Construct {
     const options = props.options ?? {};
     const { kafka } = props;
     const prefix = prefixOf(this, options);
-    if (kafka.auth === 'IAM' && !kafka.mskClusterArn) {
-      throw new Error("IAM is MSK's way to log in: give mskClusterArn, or another auth");
-    }
-    if (kafka.mskClusterArn && !options.network) {
-      throw new Error('MSK is reached through its VPC: give options.network');
-    }
+    checkKafka(kafka, options);
     this.deadLetters = deadLetters(this, 'DeadLetters', `${prefix}-kafka-dlq`);
     this.function = new MotherlodeFunction(this, 'Sink', {
       name: 'kafka-sink',
@@ -95,10 +90,11 @@ export class KafkaSink extends Construct {
         },
         functionResponseTypes: ['ReportBatchItemFailures'],
         bisectBatchOnFunctionError: true,
-        // Records wait for ClickHouse as long as Lambda lets them; the sink
-        // itself puts bad rows aside.
+        // Records wait for ClickHouse as long as Kafka keeps them; the sink
+        // itself puts bad rows aside. An age would drop, unseen, what a topic
+        // with a long history holds before its first record is landed.
         maximumRetryAttempts: -1,
-        maximumRecordAgeInSeconds: 604_800,
+        maximumRecordAgeInSeconds: -1,
         destinationConfig: { onFailure: { destination: this.deadLetters.queueArn } },
         metricsConfig: { metrics: ['EventCount', 'ErrorCount', 'KafkaMetrics'] },
       });
@@ -146,6 +142,24 @@ export class KafkaSink extends Construct {
       });
     }
     return statements;
+  }
+}
+
+/** What the rules of the SAM template refuse. */
+function checkKafka({ auth, mskClusterArn, secretArn, brokers }: Kafka, { network }: FunctionOptions): void {
+  if (brokers.length === 0) throw new Error('kafka.brokers names the brokers of Kafka');
+  if (auth === 'IAM' && !mskClusterArn) {
+    throw new Error("IAM is MSK's way to log in: give mskClusterArn, or another auth");
+  }
+  if (mskClusterArn && ['BASIC_AUTH', 'SASL_SCRAM_256_AUTH'].includes(auth)) {
+    throw new Error(`MSK has no ${auth}: give another auth`);
+  }
+  if (mskClusterArn && !network) {
+    throw new Error('MSK is reached through its VPC: give options.network');
+  }
+  const isSecret = !['PLAINTEXT', 'TLS', 'IAM'].includes(auth);
+  if (isSecret !== Boolean(secretArn)) {
+    throw new Error(`${auth} ${isSecret ? 'needs' : 'takes no'} kafka.secretArn`);
   }
 }
 

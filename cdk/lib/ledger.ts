@@ -29,9 +29,14 @@ export class Ledger extends Construct {
       removalPolicy: RemovalPolicy.RETAIN,
     };
     const text = (name: string) => ({ name, type: dynamodb.AttributeType.STRING });
-    // No TTL: what was loaded must not be forgotten, or a late second event
-    // would load it again.
-    this.table = new dynamodb.Table(this, 'Table', { ...common, partitionKey: text('pk') });
+    this.table = new dynamodb.Table(this, 'Table', {
+      ...common,
+      partitionKey: text('pk'),
+      // Only what says when it expires does. Records of objects and partitions
+      // never say so: what was loaded must not be forgotten, or a late second
+      // event would load it again.
+      timeToLiveAttribute: 'expires_at',
+    });
     for (const [indexName, key] of [
       ['by_source', 'source'],
       ['by_debt', 'owes'],

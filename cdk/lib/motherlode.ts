@@ -79,6 +79,7 @@ export class Motherlode extends Construct {
       new CfnOutput(this, name, { description, value });
     output('FilesQueueUrl', 'MOTHERLODE_QUEUE_URL of the command line', this.files.queue.queueUrl);
     output('FilesDeadLettersUrl', 'MOTHERLODE_DLQ_URL of the command line', this.files.deadLetters.queueUrl);
+    output('FilesQueueArn', 'Where buckets that are there send their notifications, with notifications SQS', this.files.queue.queueArn);
     output('LedgerTableName', 'MOTHERLODE_LEDGER_TABLE of the command line', this.ledger.table.tableName);
     output('SourcesTableName', 'MOTHERLODE_SOURCES_TABLE of the command line', this.ledger.sources.tableName);
     if (this.clickstream) {

@@ -2,6 +2,7 @@
 
 import { App, Aspects, Stack } from 'aws-cdk-lib';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import * as assert from 'node:assert/strict';
@@ -9,7 +10,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
 
-import { FilesLane, Ledger, Motherlode, MotherlodeProps } from '../lib';
+import { ClickstreamLane, FilesLane, Kafka, KafkaSink, Ledger, Motherlode, MotherlodeProps } from '../lib';
+import { Settings } from '../lib/settings';
 import { scenarios, stackOf } from './scenarios';
 
 const CLUSTER = {
@@ -74,6 +76,7 @@ test('the trigger of a topic is provisioned, bisects, reports what failed and te
     ProvisionedPollerConfig: { MinimumPollers: 2, MaximumPollers: 8 },
     FunctionResponseTypes: ['ReportBatchItemFailures'],
     BisectBatchOnFunctionError: true,
+    MaximumRecordAgeInSeconds: -1,
     DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
     SourceAccessConfigurations: Match.arrayWith([
       Match.objectLike({ Type: 'CLIENT_CERTIFICATE_TLS_AUTH' }),
@@ -101,6 +104,24 @@ test('a lane alone fits into the stack of somebody else', () => {
   template.hasResourceProperties('AWS::Lambda::Function', { FunctionName: 'loader-mother' });
 });
 
+test('the lanes of streams and events alone fit, too, with what a VPC asks for', () => {
+  const stack = new Stack(new App(), 'theirs');
+  const vpc = new ec2.Vpc(stack, 'Vpc');
+  const options = {
+    code: PLACEHOLDER,
+    network: { vpc, subnets: vpc.privateSubnets, securityGroups: [new ec2.SecurityGroup(stack, 'Group', { vpc })] },
+  };
+  const kafka: Kafka = { brokers: ['k:9098'], auth: 'IAM', mskClusterArn: 'arn:aws:kafka:r:1:cluster/c/u' };
+  const ledger = new Ledger(stack, 'Ledger');
+  new KafkaSink(stack, 'Sink', { ledger, clusters: [CLUSTER], kafka, topics: ['orders', 'clicks'], options });
+  new ClickstreamLane(stack, 'Events', { ledger, kafka, options });
+  const template = Template.fromStack(stack);
+  template.resourceCountIs('AWS::Lambda::Function', 3);
+  template.resourcePropertiesCountIs('AWS::Lambda::EventSourceMapping', { BatchSize: 10000 }, 2);
+  template.allResourcesProperties('AWS::Lambda::Function', { VpcConfig: Match.anyValue() });
+  template.allResourcesProperties('AWS::IAM::Role', { ManagedPolicyArns: [Match.anyValue()] });
+});
+
 test('what cannot be is refused with the way out', () => {
   const make = (props: Partial<MotherlodeProps>) => () =>
     new Motherlode(new Stack(new App(), 'wrong'), 'Motherlode', {
@@ -109,10 +130,32 @@ test('what cannot be is refused with the way out', () => {
       options: { code: PLACEHOLDER },
       ...props,
     });
+  const network = scenarios.find((one) => one.name === 'msk')!.settings.options!.network!;
+  const inVpc = (props: Kafka) => () => {
+    const settings = { clusters: [CLUSTER], files: { landingBucketName: 'landing' }, kafka: props, options: { network } };
+    return stackOf(settings);
+  };
+  const mskClusterArn = 'arn:aws:kafka:r:1:cluster/c/u';
+  const secretArn = 'arn:aws:secretsmanager:r:1:secret:kafka-AbCdEf';
+  const brokers = ['k:9098'];
+  const misspelt = { clusters: [CLUSTER], files: { landingBucket: 'landing' } } as unknown as Settings;
+  assert.throws(() => stackOf(misspelt), /files: there is no landingBucket; there are landingBucketName/);
   assert.throws(make({ files: {} }), /landingBucketName/);
-  assert.throws(make({ kafka: { brokers: ['k:9098'], auth: 'IAM' } }), /mskClusterArn/);
-  assert.throws(
-    make({ kafka: { brokers: ['k:9098'], auth: 'IAM', mskClusterArn: 'arn:aws:kafka:r:1:cluster/c/u' } }),
-    /options.network/,
-  );
+  assert.throws(make({ kafka: { brokers: [], auth: 'TLS' } }), /brokers/);
+  assert.throws(make({ kafka: { brokers, auth: 'IAM' } }), /mskClusterArn/);
+  assert.throws(make({ kafka: { brokers, auth: 'IAM', mskClusterArn } }), /options.network/);
+  assert.throws(inVpc({ brokers, auth: 'BASIC_AUTH', mskClusterArn, secretArn }), /MSK has no BASIC_AUTH/);
+  assert.throws(inVpc({ brokers, auth: 'SASL_SCRAM_512_AUTH' }), /needs kafka.secretArn/);
+  assert.throws(inVpc({ brokers, auth: 'TLS', secretArn }), /takes no kafka.secretArn/);
+  assert.ok(inVpc({ brokers, auth: 'IAM', mskClusterArn })());
+});
+
+test('what holds data stays, and a first deployment that fails leaves no bucket behind', () => {
+  const template = scenario('msk');
+  for (const table of Object.values(template.findResources('AWS::DynamoDB::Table'))) {
+    assert.equal(table.DeletionPolicy, 'Retain');
+  }
+  for (const bucket of Object.values(template.findResources('AWS::S3::Bucket'))) {
+    assert.equal(bucket.DeletionPolicy, 'RetainExceptOnCreate');
+  }
 });

@@ -9,8 +9,11 @@ import copy
 import json
 import os
 import pathlib
+import re
 
 os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
+
+import logging
 
 import yaml
 from samtranslator.translator.transform import transform
@@ -18,6 +21,7 @@ from samtranslator.translator.transform import transform
 CHECKS = pathlib.Path(__file__).parent
 ROOT = CHECKS.parent.parent
 SAM = ROOT / "infra" / "template.yaml"
+TOPIC = ROOT / "infra" / "topic.yaml"
 SCENARIOS = json.loads((CHECKS / "scenarios.json").read_text())
 
 PSEUDO = {
@@ -28,6 +32,11 @@ PSEUDO = {
     "AWS::URLSuffix": "amazonaws.com",
 }
 NOTHING = object()
+
+# It says at each transform that nobody publishes its metrics.
+logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
+# Moto's server says every request.
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
 def _tag(loader, suffix, node):
@@ -108,6 +117,24 @@ class Resolver:
             found[name] = self.value(kept)
         return found
 
+    def outputs(self):
+        """What the stack tells, by name."""
+        found = {}
+        for name, output in self.template.get("Outputs", {}).items():
+            if "Condition" not in output or self.holds(output["Condition"]):
+                found[name] = self.value(output["Value"])
+        return found
+
+    def refusals(self):
+        """What the template's rules have against the parameters."""
+        return [
+            one["AssertDescription"]
+            for rule in self.template.get("Rules", {}).values()
+            if self.value(rule.get("RuleCondition", True))
+            for one in rule["Assertions"]
+            if not self.value(one["Assert"])
+        ]
+
     def holds(self, condition):
         return self.value(self.conditions[condition]) is True
 
@@ -159,6 +186,8 @@ class Resolver:
             return all(values)
         if name == "Or":
             return any(values)
+        if name == "Contains":
+            return values[1] in values[0]
         raise ValueError(f"Fn::{name} is not known here")
 
     def sub(self, argument):
@@ -179,15 +208,39 @@ class Resolver:
         return done
 
 
+def refusals(template, parameters):
+    """What CloudFormation would say of parameters before it makes anything."""
+    said = []
+    for name, parameter in template["Parameters"].items():
+        value = parameters.get(name, parameter.get("Default"))
+        pattern = parameter.get("AllowedPattern", ".*")
+        if value is None:
+            said.append(f"{name} is missing")
+        elif not re.fullmatch(pattern, str(value), re.S):
+            said.append(f"{name} does not match")
+        elif str(value) not in [str(v) for v in parameter.get("AllowedValues", [value])]:
+            said.append(f"{name} cannot be {value}")
+    said += [f"{name} is no parameter" for name in parameters if name not in template["Parameters"]]
+    return said + Resolver(template, parameters).refusals()
+
+
 def sam(scenario):
     """The resources of the SAM template in a scenario."""
     expanded = expand(read_sam(), scenario["parameters"])
     return Resolver(expanded, scenario["parameters"]).resources()
 
 
+def sam_outputs(scenario):
+    """The outputs of the SAM template in a scenario."""
+    return Resolver(read_sam(), scenario["parameters"]).outputs()
+
+
+def synthesised(scenario):
+    path = ROOT / "cdk" / "build" / "scenarios" / f"{scenario['name']}.json"
+    return json.loads(path.read_text())
+
+
 def cdk(scenario):
     """The resources of the CDK app in a scenario, under its own ids."""
-    path = ROOT / "cdk" / "build" / "scenarios" / f"{scenario['name']}.json"
-    template = json.loads(path.read_text())
-    resources = Resolver(template, {}).resources()
+    resources = Resolver(synthesised(scenario), {}).resources()
     return {k: r for k, r in resources.items() if r["Type"] != "AWS::CDK::Metadata"}

@@ -5,14 +5,17 @@ looked for by its physical id, and by asking its service where moto has one.
 
 import io
 import json
+import logging
 import re
 import unittest
 import urllib.request
+import warnings
 import zipfile
 
 import boto3
 from moto.server import ThreadedMotoServer
 
+import local
 from templates import SCENARIOS, Resolver, expand, read_sam
 
 REGION = "eu-central-1"
@@ -26,6 +29,7 @@ SKIPPED = {
     "AWS::ApiGatewayV2::Api": "moto has version 2 of API Gateway, but not in CloudFormation",
     "AWS::ApiGatewayV2::Stage": "moto has version 2 of API Gateway, but not in CloudFormation",
     "AWS::Lambda::EventInvokeConfig": "moto has no such resource type in CloudFormation",
+    "AWS::Logs::MetricFilter": "moto has them, but not in CloudFormation",
 }
 
 # What moto makes, but forgets to name: the functions' policies show it.
@@ -51,6 +55,9 @@ def deployable(template, parameters):
 class Deployed(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        # What moto leaves out is told here, with the resource's name.
+        logging.getLogger("moto").setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", module="moto")
         cls.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         cls.server.start()
         _, port = cls.server.get_host_and_port()
@@ -106,6 +113,28 @@ class Deployed(unittest.TestCase):
         extra = {name for name in made if name and name not in wanted}
         self.assertEqual(extra, set(), "moto made what the conditions leave out")
         self.ask(made, stack)
+
+    def test_the_tables_and_queues_of_the_local_stack(self):
+        """infra/local.json gives what the whole template gives."""
+        client = self.client("cloudformation")
+        template = local.FILE.read_text()
+        client.create_stack(StackName="demo", TemplateBody=template)
+        resources = client.describe_stack_resources(StackName="demo")["StackResources"]
+        made = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
+        wanted = json.loads(template)["Resources"]
+        self.assertEqual(set(made), set(wanted))
+        sqs, dynamodb = self.client("sqs"), self.client("dynamodb")
+        for name, resource in wanted.items():
+            with self.subTest(resource=name):
+                meant = resource["Properties"]
+                if resource["Type"] == "AWS::SQS::Queue":
+                    has = sqs.get_queue_attributes(QueueUrl=made[name], AttributeNames=["All"])["Attributes"]
+                    self.assertEqual(has["VisibilityTimeout"], str(meant.get("VisibilityTimeout", 30)))
+                    self.assertEqual(has.get("FifoQueue", "false"), str(meant.get("FifoQueue", False)).lower())
+                    self.assertEqual("RedrivePolicy" in has, "RedrivePolicy" in meant)
+                else:
+                    has = dynamodb.describe_table(TableName=made[name])["Table"]
+                    self.assertEqual(has["KeySchema"], meant["KeySchema"])
 
     def permitted(self, permission, made):
         function = re.search(r"<(\w+)", permission["Properties"]["FunctionName"]).group(1)

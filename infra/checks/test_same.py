@@ -6,7 +6,7 @@ import re
 import unittest
 
 from permissions import flat, listed, plain, statements_of_role
-from templates import SCENARIOS, cdk, sam
+from templates import SCENARIOS, TOPIC, Resolver, cdk, read_sam, refusals, sam, sam_outputs, synthesised
 
 # Where the CDK constructs have what the SAM template has under another name.
 PATHS = {
@@ -77,8 +77,8 @@ IGNORED = {
 }
 
 
-def renamed(resources):
-    """CDK's resources under SAM's ids."""
+def ids_of(resources):
+    """SAM's ids by CDK's."""
     ids = {}
     for logical, resource in resources.items():
         path = resource.get("Metadata", {}).get("aws:cdk:path", "")
@@ -91,11 +91,27 @@ def renamed(resources):
             ids[logical] = "MskTopic" if is_msk else "SelfManagedTopic"
         else:
             ids[logical] = PATHS.get(path, path)
-    text = json.dumps(resources)
-    # Longest first, and only whole ids, so that none is mistaken for another.
-    for logical in sorted(ids, key=len, reverse=True):
-        text = re.sub(rf"<{logical}(?=[.>])", f"<{ids[logical]}", text)
-    return {ids[logical]: resource for logical, resource in json.loads(text).items()}
+    return ids
+
+
+def renamed(ids, value):
+    """A value that refers to SAM's ids where it referred to CDK's."""
+    # Only whole ids, so that none is mistaken for another.
+    new = lambda found: f"<{ids.get(found.group(1), found.group(1))}"
+    return json.loads(re.sub(r"<(\w+)(?=[.>])", new, json.dumps(value)))
+
+
+def renamed_cdk(scenario):
+    """The resources of the CDK app in a scenario, under SAM's ids."""
+    resources = cdk(scenario)
+    ids = ids_of(resources)
+    return {ids[logical]: resource for logical, resource in renamed(ids, resources).items()}
+
+
+def cdk_outputs(scenario):
+    """The outputs of the CDK app in a scenario; CDK puts a path before and a hash behind their names."""
+    outputs = renamed(ids_of(cdk(scenario)), Resolver(synthesised(scenario), {}).outputs())
+    return {re.fullmatch(r"Motherlode(\w+)[0-9A-F]{8}", name).group(1): value for name, value in outputs.items()}
 
 
 def of_type(resources, *kinds):
@@ -169,7 +185,7 @@ class Same(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.both = {s["name"]: (sam(s), renamed(cdk(s))) for s in SCENARIOS}
+        cls.both = {s["name"]: (sam(s), renamed_cdk(s)) for s in SCENARIOS}
 
     def each(self):
         for name, (ours, theirs) in self.both.items():
@@ -221,6 +237,43 @@ class Same(unittest.TestCase):
                 ours["Dashboard"]["Properties"]["DashboardName"],
                 theirs["Dashboard"]["Properties"]["DashboardName"],
             )
+
+    def test_the_outputs_say_the_same(self):
+        for scenario in SCENARIOS:
+            with self.subTest(scenario=scenario["name"]):
+                ours, theirs = sam_outputs(scenario), cdk_outputs(scenario)
+                # A topic is an item of a list there, and no stack of its own.
+                for name in ("KafkaSinkArn", "KafkaDeadLettersArn"):
+                    ours.pop(name, None)
+                # An address is written in one of two ways.
+                ours.pop("PixelUrl", None), theirs.pop("PixelUrl", None)
+                self.assertEqual(ours, theirs)
+
+    def test_one_more_topic_is_read_like_the_first(self):
+        read = 0
+        for scenario in SCENARIOS:
+            mappings = of_type(sam(scenario), "AWS::Lambda::EventSourceMapping")
+            first = mappings.get("MskTopic") or mappings.get("SelfManagedTopic")
+            if first is None:
+                continue
+            read += 1
+            given = scenario["parameters"]
+            template = read_sam(TOPIC)
+            shared = {name: value for name, value in given.items() if name in template["Parameters"]}
+            if "MskClusterArn" in given:
+                shared.pop("KafkaBrokers")
+            parameters = shared | {
+                "Topic": given.get("KafkaTopic", "events"),
+                "KafkaSinkArn": "arn:aws:lambda:eu-central-1:123456789012:function:motherlode-kafka-sink",
+                "KafkaDeadLettersArn": "arn:aws:sqs:eu-central-1:123456789012:motherlode-kafka-dlq",
+            }
+            with self.subTest(scenario=scenario["name"]):
+                self.assertEqual(refusals(template, parameters), [])
+                more = properties(Resolver(template, parameters).resources()["Mapping"])
+                more["FunctionName"] = "<KafkaSink>"
+                more["DestinationConfig"]["OnFailure"]["Destination"] = "<KafkaDeadLetters.Arn>"
+                self.assertEqual(more, properties(first))
+        self.assertGreater(read, 3)
 
 
 if __name__ == "__main__":

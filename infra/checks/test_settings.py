@@ -1,18 +1,18 @@
-"""Numbers of the template that belong together, and with the code."""
+"""Settings of the templates that belong together."""
 
 import json
-import pathlib
 import re
 import unittest
 
-from templates import ROOT, SCENARIOS, cdk, read_sam, sam
+from templates import ROOT, SCENARIOS, Resolver, read_sam, refusals, sam
+from test_same import renamed_cdk
 
 
 class Settings(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.templates = [
-            (f"{kind} {s['name']}", make(s)) for s in SCENARIOS for kind, make in (("sam", sam), ("cdk", cdk))
+            (f"{kind} {s['name']}", make(s)) for s in SCENARIOS for kind, make in (("sam", sam), ("cdk", renamed_cdk))
         ]
 
     def functions(self, resources):
@@ -68,57 +68,90 @@ class Settings(unittest.TestCase):
                             self.assertEqual(set(cluster), {"name", "role", "nodes", "secret"})
                             self.assertTrue(all(re.match(r"https://", node) for node in cluster["nodes"]))
 
-    def test_every_variable_is_one_that_the_code_reads(self):
-        folders = [ROOT / "functions", ROOT / "shared"]
-        code = "\n".join(p.read_text() for folder in folders for p in sorted(folder.rglob("src/**/*.rs")))
-        for template, resources in self.templates:
-            for name, (_, function) in self.functions(resources).items():
-                for variable in function["Environment"]["Variables"]:
-                    with self.subTest(template=template, function=name):
-                        self.assertTrue(f'"{variable}"' in code, f"no code reads {variable}")
-
-    def test_the_tables_are_those_that_the_code_makes(self):
-        """Keys and indexes of the tables that shared/ledger and shared/catalog create for tests."""
-        for crate, logical in (("ledger", "LedgerTable"), ("catalog", "SourcesTable")):
-            code = (ROOT / "shared" / crate / "src" / "table.rs").read_text()
-            table = read_sam()["Resources"][logical]["Properties"]
-            named = set(re.findall(r'"(pk|sk|source|owes|updated_at|by_source|by_debt)"', code))
-            ours = {a["AttributeName"] for a in table["AttributeDefinitions"]}
-            ours |= {i["IndexName"] for i in table.get("GlobalSecondaryIndexes", [])}
-            self.assertEqual(ours, named)
-            self.assertEqual(table["BillingMode"], "PAY_PER_REQUEST")
-            self.assertIs(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], True)
-
     def test_nothing_that_holds_data_goes_with_the_stack(self):
         for template, resources in self.templates:
             for name, resource in resources.items():
                 if resource["Type"] in ("AWS::DynamoDB::Table", "AWS::S3::Bucket"):
-                    self.assertEqual(resource.get("DeletionPolicy"), "Retain", f"{template} {name}")
+                    # A new bucket's name must be free again when its stack was not made.
+                    policies = {"AWS::DynamoDB::Table": "Retain", "AWS::S3::Bucket": "RetainExceptOnCreate"}
+                    self.assertEqual(resource.get("DeletionPolicy"), policies[resource["Type"]], f"{template} {name}")
                     self.assertEqual(resource.get("UpdateReplacePolicy"), "Retain", f"{template} {name}")
 
-    def test_metrics_of_alarms_are_those_that_the_code_writes(self):
-        folders = [ROOT / "functions", ROOT / "shared"]
-        code = "\n".join(p.read_text() for folder in folders for p in sorted(folder.rglob("src/**/*.rs")))
+    def test_every_parameter_is_another_than_its_default_in_some_scenario(self):
+        """Or the comparison with the CDK app would not show what it does."""
+        for name, parameter in read_sam()["Parameters"].items():
+            with self.subTest(parameter=name):
+                default = str(parameter.get("Default"))
+                given = [s["parameters"].get(name, default) for s in SCENARIOS]
+                self.assertTrue(any(value != default for value in given))
+
+    def test_every_condition_holds_in_some_scenario_and_not_in_another(self):
+        template = read_sam()
+        for name in template["Conditions"]:
+            with self.subTest(condition=name):
+                held = {Resolver(template, s["parameters"]).holds(name) for s in SCENARIOS}
+                self.assertEqual(held, {True, False})
+
+    def test_what_cannot_be_is_refused_before_anything_is_made(self):
+        template = read_sam()
+        for scenario in SCENARIOS:
+            with self.subTest(scenario=scenario["name"]):
+                self.assertEqual(refusals(template, scenario["parameters"]), [])
+        said = set()
+        msk = next(s for s in SCENARIOS if s["name"] == "msk")["parameters"]
+        for change, words in WRONG:
+            with self.subTest(change=change):
+                parameters = {k: v for k, v in (msk | change).items() if v is not None}
+                found = refusals(template, parameters)
+                self.assertTrue(any(words in one for one in found), found)
+                said |= set(found)
+        rules = {a["AssertDescription"] for rule in template["Rules"].values() for a in rule["Assertions"]}
+        self.assertEqual(rules - said, set(), "no test has these rules refuse anything")
+
+    def test_whoever_watches_sees_every_function_and_every_queue(self):
         for template, resources in self.templates:
-            names = set()
-            for resource in resources.values():
-                p = resource["Properties"]
-                if resource["Type"] == "AWS::CloudWatch::Alarm":
-                    if p.get("Namespace") == "Motherlode":
-                        names.add(p["MetricName"])
-                    for query in p.get("Metrics", []):
-                        names |= set(re.findall(r"^SELECT \w+\((\w+)\)", query["Expression"]))
-                if resource["Type"] == "AWS::CloudWatch::Dashboard":
-                    for widget in json.loads(p["DashboardBody"])["widgets"]:
-                        for metric in widget["properties"]["metrics"]:
-                            if metric[0] == "Motherlode":
-                                names.add(metric[1])
-                            elif isinstance(metric[0], dict):
-                                names |= set(re.findall(r'MetricName="(\w+)"', metric[0]["expression"]))
-            self.assertGreater(len(names), 8)
-            for name in names:
-                with self.subTest(template=template, metric=name):
-                    self.assertTrue(f'"{name}"' in code, "no code writes it")
+            alarms = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+            alarmed = {(a["MetricName"], a["Dimensions"][0]["Value"].split(".")[0].strip("<>")) for a in alarms if "MetricName" in a}
+            (board,) = (r for r in resources.values() if r["Type"] == "AWS::CloudWatch::Dashboard")
+            shown = board["Properties"]["DashboardBody"]
+            for name, resource in resources.items():
+                with self.subTest(template=template, resource=name):
+                    if resource["Type"] == "AWS::Lambda::Function":
+                        self.assertIn(("Errors", name), alarmed)
+                        self.assertRegex(shown, rf'"AWS/Lambda","Errors","FunctionName","<{name}>"')
+                    if resource["Type"] == "AWS::SQS::Queue":
+                        is_source = "RedrivePolicy" in resource["Properties"]
+                        metric = "ApproximateAgeOfOldestMessage" if is_source else "ApproximateNumberOfMessagesVisible"
+                        self.assertIn((metric, name), alarmed)
+                        self.assertRegex(shown, rf'"AWS/SQS","{metric}","QueueName","<{name}.QueueName>"')
+            if any(name == "KafkaSink" for name in resources):
+                self.assertIn('"OffsetLag"', shown)
+            for metric in SHOWN:
+                with self.subTest(template=template, metric=metric):
+                    self.assertIn(f'MetricName=\\"{metric}\\"', shown)
+
+
+# What the dashboard shows by source: throughput, failures, the time of each step, failovers.
+SHOWN = ["RowsWritten", "ObjectBytes", "RowsQuarantined", "ObjectsFailed", "ObjectsDeferred", "NodesLeftAlone"]
+SHOWN += ["FetchTime", "DecodeTime", "TransformTime", "WriteTime", "CommitTime"]
+
+# Changes of the scenario `msk` that must be refused, with words of the refusal.
+WRONG = [
+    ({"IngestionNodes": None}, "IngestionNodes is missing"),
+    ({"IngestionSecretArn": "motherlode/clickhouse"}, "IngestionSecretArn does not match"),
+    # Without its last six characters no policy would match it.
+    ({"IngestionSecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:ch"}, "IngestionSecretArn does not match"),
+    ({"LandingBucketName": "", "ExistingBucketArns": ""}, "Give LandingBucketName"),
+    ({"KafkaBrokers": ""}, "KafkaBrokers names the brokers"),
+    ({"MskClusterArn": ""}, "MskClusterArn names the cluster"),
+    ({"KafkaAuth": "BASIC_AUTH"}, "MSK has no such way"),
+    ({"KafkaAuth": "SCRAM"}, "KafkaAuth cannot be"),
+    ({"SubnetIds": "", "SecurityGroupIds": ""}, "MSK is reached through its VPC"),
+    ({"SecurityGroupIds": ""}, "given together"),
+    ({"Kafka": "self-managed"}, "IAM is MSK's way"),
+    ({"KafkaAuth": "SASL_SCRAM_512_AUTH"}, "needs KafkaSecretArn"),
+    ({"KafkaSecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:kafka-AbCdEf"}, "takes no KafkaSecretArn"),
+]
 
 
 if __name__ == "__main__":

@@ -147,8 +147,13 @@ async fn load(context: &Context, object: &Named, try_of: TryOf, time: Time) -> V
             Verdict::Later
         };
     };
-    // The continuation is about the version that was begun.
-    let of = |id: &ObjectId| Named { etag: Some(id.etag.clone()), ..object.clone() };
+    // The continuation is about the version that was begun,
+    // and about its source, whatever other document may match the key by then.
+    let of = |source: String, id: &ObjectId| Named {
+        source: Some(source),
+        etag: Some(id.etag.clone()),
+        ..object.clone()
+    };
     let (object, again) = match loaded {
         Ok(Outcome::Loaded(_) | Outcome::AlreadyLoaded(_) | Outcome::Ignored(_)) => {
             return Verdict::Delete;
@@ -156,12 +161,13 @@ async fn load(context: &Context, object: &Named, try_of: TryOf, time: Time) -> V
         Err(IngestError::NoProgress { .. }) if is_late => (object.clone(), Duration::ZERO),
         Err(error) if error.disposition() == Disposition::Quarantine => return Verdict::Hopeless,
         Err(_) => return Verdict::Later,
-        Ok(Outcome::Split { object, parts }) => {
-            let parts = parts.into_iter().map(|part| Named { part: Some(part), ..of(&object) });
+        Ok(Outcome::Split { source, object, parts }) => {
+            let whole = of(source, &object);
+            let parts = parts.into_iter().map(|part| Named { part: Some(part), ..whole.clone() });
             return continued(context, parts, Duration::ZERO).await;
         }
-        Ok(Outcome::Paused(report)) => (of(&report.id), Duration::ZERO),
-        Ok(Outcome::Deferred { object, after, .. }) => (of(&object), after),
+        Ok(Outcome::Paused(report)) => (of(report.source.clone(), &report.id), Duration::ZERO),
+        Ok(Outcome::Deferred { source, object, after, .. }) => (of(source, &object), after),
         // Whoever has it may die: somebody looks again when the lease is over.
         Ok(Outcome::Busy { lease_until_ms }) => {
             let left = lease_until_ms.saturating_sub(context.ingest.clock.now_ms());
@@ -203,14 +209,19 @@ async fn handle_direct(
             }
             Ok(Outcome::Ignored(id)) => json!({"state": "ignored", "object": id}),
             Ok(Outcome::Paused(report)) => {
-                let object = Named { etag: Some(report.id.etag.clone()), ..object };
+                let (source, etag) = (report.source.clone(), report.id.etag.clone());
+                let object = Named { source: Some(source), etag: Some(etag), ..object };
                 go_on(context, &object, Duration::ZERO).await?;
                 json!({"state": "paused", "report": report})
             }
-            Ok(Outcome::Split { object: id, parts }) => {
+            Ok(Outcome::Split { source, object: id, parts }) => {
                 for part in &parts {
-                    let etag = Some(id.etag.clone());
-                    let named = Named { etag, part: Some(*part), ..object.clone() };
+                    let named = Named {
+                        source: Some(source.clone()),
+                        etag: Some(id.etag.clone()),
+                        part: Some(*part),
+                        ..object.clone()
+                    };
                     go_on(context, &named, Duration::ZERO).await?;
                 }
                 json!({"state": "split", "parts": parts})
@@ -251,7 +262,7 @@ async fn ingest(
         Ok(Outcome::Ignored(id)) => {
             tracing::info!(state = "ignored", object = %id, "object");
         }
-        Ok(Outcome::Split { object, parts }) => {
+        Ok(Outcome::Split { object, parts, .. }) => {
             tracing::info!(state = "split", object = %object, parts = parts.len(), "object");
         }
         Ok(Outcome::AlreadyLoaded(record)) => {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use catalog::Registered;
-use ledger::{ListQuery, Record, State};
+use ledger::{Extent, ListQuery, Record, State};
 use model::Counts;
 use serde::Serialize;
 use warehouse::{TableSpec, WarehouseError, quarantine};
@@ -12,8 +12,9 @@ use warehouse::{TableSpec, WarehouseError, quarantine};
 use crate::destination::Destination;
 use crate::{Ingest, IngestError};
 
-/// Objects that a cluster is asked for at a time.
-const OBJECTS_AT_ONCE: usize = 500;
+/// Bytes of the names of the objects that a cluster is asked for at a time: it takes
+/// 128 KiB as one parameter.
+const NAMES_BYTES: usize = 64 * 1024;
 const HOUR_MS: i64 = 3_600_000;
 
 /// What a source took in an hour.
@@ -58,7 +59,7 @@ pub struct Accounts {
     pub hours: Vec<Hour>,
     /// Differences; none when everything is in order.
     pub leaks: Vec<Leak>,
-    /// Objects whose rows were counted on every cluster that holds them.
+    /// Objects that nobody was loading, whose rows were counted on every cluster.
     pub checked: u64,
     /// Why objects were not checked.
     pub unchecked: Vec<String>,
@@ -78,10 +79,16 @@ impl Ingest {
         let name = &source.document.source;
         let query = ListQuery { source: Some(name.clone()), state: None, limit: usize::MAX };
         let records = self.ledger.list(&query).await;
-        let records = records.map_err(|cause| IngestError::Ledger {
+        let failed = |cause| IngestError::Ledger {
             object: format!("source {name}"),
             cause: Box::new(cause),
-        })?;
+        };
+        let mut records = records.map_err(failed)?;
+        for record in records.iter_mut().filter(|record| record.state == State::Split) {
+            for part in self.ledger.parts(record).await.map_err(failed)? {
+                record.counts += part.counts;
+            }
+        }
         let mut accounts = Accounts { hours: hours(&records), ..Accounts::default() };
         for record in records.iter().filter(|record| !record.counts.closes()) {
             let counts = &record.counts;
@@ -113,17 +120,19 @@ impl Ingest {
         }
         let table = Destination::of(&source.document, &[]).table;
         // What is being loaded changes while it is counted.
-        let whole: Vec<&Record> =
-            records.iter().filter(|record| record.state == State::Done).collect();
+        let still: Vec<&Record> = records
+            .iter()
+            .filter(|record| !matches!(record.state, State::Loading | State::Split))
+            .collect();
         for cluster in &source.document.write.clusters {
-            for some in whole.chunks(OBJECTS_AT_ONCE) {
+            for some in in_groups(&still) {
                 if let Err(error) = self.count(cluster, &table, some, accounts).await {
                     accounts.unchecked.push(format!("cluster {cluster}: {error}"));
                     break;
                 }
             }
         }
-        accounts.checked = whole.len() as u64;
+        accounts.checked = still.len() as u64;
     }
 
     /// Counts the rows of some objects on a cluster.
@@ -134,17 +143,29 @@ impl Ingest {
         records: &[&Record],
         accounts: &mut Accounts,
     ) -> Result<(), WarehouseError> {
-        let rows = self.by_object(cluster, &warehouse::count_by_object(table), records).await?;
-        let bad = match self.by_object(cluster, quarantine::COUNTS, records).await {
-            // The table is made with the first row.
-            Err(WarehouseError::Server { kind, .. }) if kind.is_unknown_table() => HashMap::new(),
-            bad => bad?,
-        };
+        let sql = warehouse::count_by_object(table);
+        let rows = or_none(self.by_object(cluster, &sql, records).await)?;
+        // The table is made with the first row.
+        let bad = or_none(self.by_object(cluster, quarantine::COUNTS, records).await)?;
         for record in records {
             let object = record.object.to_string();
+            // What it does not hold yet is a debt, not a leak.
+            let on: Vec<&Extent> =
+                record.extents.iter().filter(|extent| extent.on.contains(cluster)).collect();
+            let expected: u64 = on.iter().map(|extent| extent.inserted).sum();
+            let mut found = rows.get(&object).copied().unwrap_or(0);
+            let mut quarantined = bad.get(&object).copied().unwrap_or(0);
+            if quarantined > 0 {
+                quarantined =
+                    self.committed(cluster, quarantine::COUNT_COMMITTED, record, &on).await?;
+                // Rows that were replayed from the quarantine are nobody's loss.
+                let sql = warehouse::count_replayed(table);
+                found = found.saturating_sub(self.committed(cluster, &sql, record, &on).await?);
+            }
+            let mut leaks = Vec::new();
             let mut leak = |what, expected, found| {
                 if expected != found {
-                    accounts.leaks.push(Leak {
+                    leaks.push(Leak {
                         source: record.source.clone(),
                         object: object.clone(),
                         cluster: cluster.to_owned(),
@@ -154,29 +175,49 @@ impl Ingest {
                     });
                 }
             };
-            // What it does not hold yet is a debt, not a leak.
-            let on = record.extents.iter().filter(|extent| extent.on.contains(cluster));
-            let expected: u64 = on.map(|extent| extent.inserted).sum();
-            let holds_all = record.extents.iter().all(|extent| extent.on.contains(cluster));
-            let mut found = rows.get(&object).copied().unwrap_or(0);
-            let quarantined = bad.get(&object).copied().unwrap_or(0);
-            if found > expected && quarantined > 0 {
-                // Rows that were replayed from the quarantine.
-                let params = [("source", record.source.clone()), ("object", object.clone())];
-                let sql = warehouse::count_replayed(table);
-                let answer = self.warehouse.query(cluster, &sql, &params).await?;
-                let replayed = answer.first().and_then(|row| row.get("rows")?.as_u64());
-                found = found.saturating_sub(replayed.unwrap_or(0));
-            }
-            let may_be = record.extents.iter().any(|extent| extent.maybe.contains(cluster));
-            if !may_be {
+            if !may_hold_more(record, cluster) {
                 leak("rows in the table", expected, found);
             }
-            if holds_all {
+            if on.len() == record.extents.len() {
                 leak("rows in quarantine", record.counts.rows_quarantined, quarantined);
+            }
+            if !leaks.is_empty() && self.is_unchanged(record).await {
+                accounts.leaks.extend(leaks);
             }
         }
         Ok(())
+    }
+
+    /// Counts rows that chunks of these extents have put into the quarantine.
+    async fn committed(
+        &self,
+        cluster: &str,
+        sql: &str,
+        record: &Record,
+        on: &[&Extent],
+    ) -> Result<u64, WarehouseError> {
+        let list = |number: fn(&Extent) -> u64| {
+            let numbers: Vec<String> = on.iter().map(|extent| number(extent).to_string()).collect();
+            format!("[{}]", numbers.join(","))
+        };
+        let params = [
+            ("source", record.source.clone()),
+            ("object", record.object.to_string()),
+            ("versions", list(|extent| extent.config_version)),
+            ("starts", list(|extent| extent.start)),
+            ("ends", list(|extent| extent.end)),
+        ];
+        let answer = self.warehouse.query(cluster, sql, &params).await?;
+        Ok(answer.first().and_then(|row| row.get("rows")?.as_u64()).unwrap_or(0))
+    }
+
+    /// Whether an object is as it was when its record was read: otherwise the next
+    /// check counts it.
+    async fn is_unchanged(&self, record: &Record) -> bool {
+        match self.ledger.get(&record.source, &record.object).await {
+            Ok(Some(now)) => (now.fence, now.updated_at_ms) == (record.fence, record.updated_at_ms),
+            Ok(None) | Err(_) => true,
+        }
     }
 
     /// The counts that a query gives for some objects.
@@ -195,6 +236,39 @@ impl Ingest {
         };
         Ok(answer.iter().filter_map(count).collect())
     }
+}
+
+/// Whether a cluster may hold rows that the ledger does not count there.
+fn may_hold_more(record: &Record, cluster: &str) -> bool {
+    let is_sent = |pending: &ledger::Pending| pending.clusters.iter().any(|one| one == cluster);
+    record.extents.iter().any(|extent| extent.maybe.contains(cluster))
+        || record.pending.as_ref().is_some_and(is_sent)
+}
+
+/// What a table that is missing has of all objects.
+fn or_none(
+    counts: Result<HashMap<String, u64>, WarehouseError>,
+) -> Result<HashMap<String, u64>, WarehouseError> {
+    match counts {
+        Err(WarehouseError::Server { kind, .. }) if kind.is_unknown_table() => Ok(HashMap::new()),
+        counts => counts,
+    }
+}
+
+/// Records whose names fit into one parameter of a query, in groups.
+fn in_groups<'a>(records: &'a [&'a Record]) -> impl Iterator<Item = &'a [&'a Record]> {
+    let mut left = records;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |record: &&&Record| {
+            bytes += 2 * record.object.to_string().len() + 1;
+            bytes <= NAMES_BYTES
+        };
+        let count = left.iter().take_while(fits).count().max(1);
+        let (group, rest) = left.split_at(count.min(left.len()));
+        left = rest;
+        (!group.is_empty()).then_some(group)
+    })
 }
 
 /// A text in hexadecimal: a list of them needs no quotes.

@@ -5,7 +5,7 @@
 //! version), and a deletion is made under the claim of the version that stays.
 
 use catalog::Registered;
-use ledger::Claim;
+use ledger::{Claim, LedgerError, State};
 use model::ObjectId;
 use model::document::Changed;
 use warehouse::{TableSpec, WarehouseError};
@@ -36,9 +36,11 @@ impl Ingest {
         }
         let table = Destination::of(document, &[]).table;
         let mut last = None;
+        // One may lack what another holds.
         for cluster in &document.write.clusters {
             match self.versions(cluster, &table, object).await {
-                Ok(versions) => return Ok(!versions.is_empty()),
+                Ok(versions) if versions.is_empty() => {}
+                Ok(_) => return Ok(true),
                 Err(error) => last = Some(error),
             }
         }
@@ -83,11 +85,17 @@ impl Ingest {
         for other in others {
             let reason = format!("its rows were deleted: {object} took their place");
             let replaced = self.ledger.replace(&document.source, &other, &reason).await;
-            let is_free = replaced.map_err(|cause| IngestError::Ledger {
-                object: other.to_string(),
-                cause: Box::new(cause),
-            })?;
+            let is_free = replaced.map_err(|cause| ledger_failed(&other, cause))?;
             if !is_free {
+                let record = self.ledger.get(&document.source, &other).await;
+                let record = record.map_err(|cause| ledger_failed(&other, cause))?;
+                if record.is_some_and(|record| record.state != State::Loading) {
+                    // What its payer has sent would come after the deletion.
+                    return Err(IngestError::PaidFor {
+                        object: object.to_string(),
+                        other: other.to_string(),
+                    });
+                }
                 // It deletes its own rows, once it sees that it was overwritten.
                 tracing::warn!(%object, %other, "a version that is to be replaced is still being loaded");
             }
@@ -95,6 +103,41 @@ impl Ingest {
             tracing::info!(state = "replaced", source = document.source, %object, %other, "object");
         }
         Ok(())
+    }
+
+    /// Deletes what an overwritten version has brought, where the document says that
+    /// the newer one takes its place: that one may have looked for others before
+    /// these rows came.
+    pub(crate) async fn delete_overwritten(
+        &self,
+        source: &Registered,
+        before: &ObjectId,
+    ) -> Result<(), IngestError> {
+        if source.document.changed != Changed::Replace {
+            return Ok(());
+        }
+        self.delete_everywhere(source, before, before).await
+    }
+
+    /// Notes that what a version has brought was withdrawn, unless somebody holds it.
+    pub(crate) async fn note_withdrawn(
+        &self,
+        source: &Registered,
+        before: &ObjectId,
+        reason: &str,
+    ) -> Result<(), IngestError> {
+        let document = &source.document;
+        if document.changed != Changed::Replace {
+            return Ok(());
+        }
+        let known = self.ledger.get(&document.source, before).await;
+        let known = known.map_err(|cause| ledger_failed(before, cause))?;
+        // One that may have sent something is withdrawn once more.
+        if known.is_none_or(|record| record.state != State::Failed) {
+            return Ok(());
+        }
+        let replaced = self.ledger.replace(&document.source, before, reason).await;
+        replaced.map(drop).map_err(|cause| ledger_failed(before, cause))
     }
 
     /// Deletes the rows of `which` on behalf of `object`.
@@ -121,6 +164,10 @@ impl Ingest {
         let versions = self.warehouse.other_versions(cluster, table, object).await;
         versions.map_err(|cause| write_failed(object, cause))
     }
+}
+
+fn ledger_failed(object: &ObjectId, cause: LedgerError) -> IngestError {
+    IngestError::Ledger { object: object.to_string(), cause: Box::new(cause) }
 }
 
 fn write_failed(object: &ObjectId, cause: WarehouseError) -> IngestError {

@@ -1,6 +1,7 @@
 //! Write: one chunk, one INSERT and one token on each cluster it goes to.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 use futures::future::join_all;
@@ -36,7 +37,54 @@ pub(crate) struct ChunkWriter<'a> {
     /// Counts of the chunks before this one; nothing when the bad rows have been
     /// judged before.
     pub(crate) before: Option<Counts>,
+    pub(crate) fate: &'a Fate,
     pub(crate) stopwatches: &'a Stopwatches,
+}
+
+/// Bytes of a chunk from which an INSERT that was not ended may have left blocks: half
+/// of what the server takes as one.
+const ONE_BLOCK: usize = 1 << 30;
+
+/// What became of the INSERTs of a chunk, as far as their answers tell. One that was
+/// not ended has left nothing, unless it is so large that it is several blocks.
+#[derive(Debug, Default)]
+pub(crate) struct Fate {
+    /// Whether more than one block was sent.
+    is_large: AtomicBool,
+    /// INSERTs that were ended, but for those that were refused.
+    open: AtomicUsize,
+    /// Whether one was refused for what it held.
+    refused: AtomicBool,
+}
+
+impl Fate {
+    /// Another chunk begins, or this one anew.
+    pub(crate) fn begin(&self) {
+        self.is_large.store(false, Ordering::Relaxed);
+        self.open.store(0, Ordering::Relaxed);
+        self.refused.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether an INSERT may have landed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0 || self.is_large.load(Ordering::Relaxed)
+    }
+
+    /// Whether a server has refused the rows: it may have been a view on the table
+    /// that did, after the table had taken them.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    async fn finish(&self, insert: Box<dyn Insert>) -> Result<(), WarehouseError> {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let finished = insert.finish().await;
+        if finished.as_ref().is_err_and(|cause| cause.reaction() == Reaction::Quarantine) {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        finished
+    }
 }
 
 /// A chunk that has landed.
@@ -69,6 +117,27 @@ impl<'a> Targets<'a> {
     where
         F: Future<Output = Result<Target<'a>, WarehouseError>>,
     {
+        self.all_but(Reaction::Quarantine, work).await
+    }
+
+    /// Ends the INSERTs. What one cluster has taken by now is there: another one that
+    /// refuses it is owed it, whatever its reason.
+    async fn end<F>(&mut self, work: impl Fn(Target<'a>) -> F) -> Result<(), IngestError>
+    where
+        F: Future<Output = Result<Target<'a>, WarehouseError>>,
+    {
+        self.all_but(None, work).await
+    }
+
+    async fn all_but<F>(
+        &mut self,
+        fatal: impl Into<Option<Reaction>>,
+        work: impl Fn(Target<'a>) -> F,
+    ) -> Result<(), IngestError>
+    where
+        F: Future<Output = Result<Target<'a>, WarehouseError>>,
+    {
+        let fatal = fatal.into();
         let targets = std::mem::take(&mut self.all);
         let mut last = None;
         for done in join_all(targets.into_iter().map(work)).await {
@@ -79,7 +148,7 @@ impl<'a> Targets<'a> {
         }
         match last {
             None => Ok(()),
-            Some(cause) if !self.all.is_empty() && cause.reaction() != Reaction::Quarantine => {
+            Some(cause) if !self.all.is_empty() && Some(cause.reaction()) != fatal => {
                 tracing::warn!(object = %self.object, %cause, "a mirror failed: the chunk is owed to it");
                 Ok(())
             }
@@ -115,12 +184,15 @@ impl ChunkWriter<'_> {
         let mut held = Held::default();
         let mut next = Some(first);
         let mut end = self.bounds.start;
+        let mut bytes = 0;
         while let Some(ready) = next.take_if(|batch| batch.rows.start < self.bounds.end) {
             end = ready.rows.end;
             counts += ready.counts;
             held.take(ready.rejected);
             self.judge_number(&counts, &held)?;
             if ready.batch.num_rows() > 0 {
+                bytes += ready.batch.get_array_memory_size();
+                self.fate.is_large.fetch_or(bytes > ONE_BLOCK, Ordering::Relaxed);
                 let send = targets.each(|target| self.send(target, &ready.batch));
                 self.stopwatches.time(Stage::Write, send).await?;
             }
@@ -131,9 +203,9 @@ impl ChunkWriter<'_> {
         }
         self.judge_share(&counts, &held)?;
         self.quarantine(&mut targets, &mut held).await?;
-        let finish = targets.each(|mut target| async {
+        let finish = targets.end(|mut target| async {
             if let Some(insert) = target.insert.take() {
-                insert.finish().await?;
+                self.fate.finish(insert).await?;
             }
             Ok(target)
         });

@@ -213,6 +213,17 @@ pub enum IngestError {
         /// The etag that the key has now.
         etag: String,
     },
+    /// Another version of the key is to be replaced, and somebody pays what it owes.
+    #[error(
+        "{object} takes the place of {other}, whose debts are being paid right now: its rows are deleted once that \
+         is over"
+    )]
+    PaidFor {
+        /// The object.
+        object: String,
+        /// The version that it replaces.
+        other: String,
+    },
     /// No source takes the records of a topic.
     #[error(
         "no enabled source takes the records of topic `{topic}`: put a document of kind `kafka` that names it in \
@@ -248,7 +259,7 @@ pub enum IngestError {
     /// A cluster lacks records that Kafka has no more.
     #[error(
         "cluster `{cluster}` lacks records of {run}, and Kafka has them no more: {reason}; copy the rows of {table} \
-         with these offsets from cluster {on}"
+         with these offsets from cluster {on}, and run reconcile again"
     )]
     BeyondRetention {
         /// The records.
@@ -313,9 +324,10 @@ impl Disposed for IngestError {
             }
             Self::NoTopic { .. } | Self::BeyondRetention { .. } => Disposition::Fatal,
             Self::Records { cause, .. } => cause.disposition(),
-            Self::Thread { .. } | Self::Unsettled { .. } | Self::NoTime { .. } => {
-                Disposition::Retry
-            }
+            Self::Thread { .. }
+            | Self::Unsettled { .. }
+            | Self::NoTime { .. }
+            | Self::PaidFor { .. } => Disposition::Retry,
         }
     }
 }
@@ -340,6 +352,7 @@ impl IngestError {
         match self {
             Self::Write { cause, .. } => cause.needs_time(),
             Self::Fetch { cause, .. } => cause.disposition() == Disposition::Retry,
+            Self::PaidFor { .. } => true,
             _ => false,
         }
     }
@@ -348,6 +361,16 @@ impl IngestError {
     #[must_use]
     pub fn is_overtaken(&self) -> bool {
         matches!(self, Self::Ledger { cause, .. } if matches!(**cause, LedgerError::Overtaken { .. }))
+    }
+
+    /// Whether the key holds another version by now.
+    #[must_use]
+    pub fn is_overwritten(&self) -> bool {
+        match self {
+            Self::Overwritten { .. } => true,
+            Self::Fetch { cause, .. } => matches!(**cause, objects::ObjectError::Changed { .. }),
+            _ => false,
+        }
     }
 
     /// Whether another worker has taken the object over.

@@ -12,10 +12,10 @@ use model::document::SourceDocument;
 use model::{Captures, ChunkPlan, Clock, Disposed, Disposition, ObjectId, Pattern, Token};
 use objects::{ObjectInfo, ObjectReader};
 use runtime::Deadline;
-use warehouse::{ExtraColumn, Warehouse};
+use warehouse::{ExtraColumn, Warehouse, WarehouseError};
 
 use crate::IngestError;
-use crate::chunk::{ChunkWriter, Written};
+use crate::chunk::{ChunkWriter, Fate, Written};
 use crate::destination::{Destination, clusters_of, table_name};
 use crate::drift::Told;
 use crate::failover::{Next, Tries, candidates, deferral};
@@ -60,6 +60,8 @@ pub enum Outcome {
     /// It is large: it is to be loaded in these parts, each by a notice of its own,
     /// in any order and at the same time.
     Split {
+        /// Its source.
+        source: String,
         /// The object.
         object: ObjectId,
         /// Numbers of the parts that are not done.
@@ -68,6 +70,8 @@ pub enum Outcome {
     /// What it needs is away or overloaded: progress is kept, and it is to be
     /// looked at again.
     Deferred {
+        /// Its source.
+        source: String,
         /// The object.
         object: ObjectId,
         /// After this time.
@@ -131,6 +135,8 @@ pub(crate) struct Loading {
     /// The chunk that may have landed in an earlier try, until it is
     /// committed: it must not be forgotten.
     ambiguous: Option<Token>,
+    /// What became of the INSERTs of the chunk of this try.
+    pub(crate) fate: Fate,
     /// Columns that drift adds for this object.
     pub(crate) wanted: Vec<ExtraColumn>,
     /// The cluster whose table the rows are made for.
@@ -156,6 +162,7 @@ impl Loading {
             from_row: 0,
             is_last: false,
             ambiguous: None,
+            fate: Fate::default(),
             wanted: Vec::new(),
             target: String::new(),
         }
@@ -174,7 +181,7 @@ impl Ingest {
     /// # Errors
     /// [`IngestError`]; its disposition says what is to be done about it.
     pub async fn load(&self, notice: &Notice, deadline: Deadline) -> Result<Outcome, IngestError> {
-        let (source, captures) = self.find_source(notice).await?;
+        let (mut source, mut captures) = self.find_source(notice).await?;
         let object = self.find_object(notice).await?;
         if let Some(etag) = notice.etag.as_ref().filter(|etag| **etag != object.id.etag) {
             let before = ObjectId { etag: etag.clone(), ..object.id.clone() };
@@ -189,11 +196,20 @@ impl Ingest {
         if self.is_ignored(&source, &object.id).await? {
             return Ok(Outcome::Ignored(object.id));
         }
-        let request = match self.request_for(&source, &object.id, notice).await? {
-            Asked::Claim(request) => request,
+        let at_first = Notice { retry_failed: false, ..notice.clone() };
+        let mut outcome = match self.request_for(&source, &object.id, &at_first).await? {
+            Asked::Claim(request) => self.claim(&request).await?,
             Asked::Done(record) => return Ok(Outcome::AlreadyLoaded(record)),
         };
-        let mut claim = match self.claim(&request).await? {
+        if matches!(outcome, ClaimOutcome::Failed(_)) && notice.retry_failed {
+            // Its document may have been mended a moment ago.
+            self.catalog.recheck().await.map_err(|cause| source_error(notice, cause))?;
+            (source, captures) = self.find_source(notice).await?;
+            if let Asked::Claim(request) = self.request_for(&source, &object.id, notice).await? {
+                outcome = self.claim(&request).await?;
+            }
+        }
+        let mut claim = match outcome {
             ClaimOutcome::Claimed(claim) => claim,
             ClaimOutcome::Done(record) => {
                 self.gather(&source, &record).await?;
@@ -216,6 +232,7 @@ impl Ingest {
             from_row: claim.next_row,
             is_last: notice.is_last,
             ambiguous: claim.pending.as_ref().map(|pending| pending.token.clone()),
+            fate: Fate::default(),
             wanted: Vec::new(),
             target: String::new(),
         };
@@ -231,7 +248,18 @@ impl Ingest {
         {
             progress = Err(error);
         }
+        if let Err(error) = &progress
+            && error.is_overwritten()
+            && let Err(error) = self.delete_overwritten(&source, &loading.object.id).await
+        {
+            progress = Err(error);
+        }
         let outcome = self.settle(&loading, claim, progress).await;
+        if let Err(error) = &outcome
+            && error.is_overwritten()
+        {
+            self.note_withdrawn(&source, &loading.object.id, &error.chain()).await?;
+        }
         match part {
             None => outcome,
             Some(part) => self.settle_part(&source, &loading.object.id, part, outcome).await,
@@ -242,11 +270,7 @@ impl Ingest {
         &self,
         notice: &Notice,
     ) -> Result<(Arc<Registered>, Captures), IngestError> {
-        let failed = |cause| IngestError::Source {
-            bucket: notice.bucket.clone(),
-            key: notice.key.clone(),
-            cause: Box::new(cause),
-        };
+        let failed = |cause| source_error(notice, cause);
         let snapshot = self.catalog.snapshot().await.map_err(failed)?;
         match look_up(&snapshot, notice) {
             // The document may have been put, or mended, a moment ago.
@@ -290,7 +314,11 @@ impl Ingest {
                 let reason = "the key was overwritten before all of its parts were loaded; the new version is an \
                               object of its own";
                 tracing::error!(object = %before, reason, "an object was closed");
-                self.ledger.fail_split(&record, reason).await.map_err(failed)?;
+                self.delete_overwritten(source, &before).await?;
+                let parts = self.ledger.parts(&record).await.map_err(failed)?;
+                let named = &source.document.write.clusters;
+                self.ledger.fail_split(&record, &parts, named, reason).await.map_err(failed)?;
+                self.note_withdrawn(source, &before, reason).await?;
                 return Ok(None);
             }
         }
@@ -299,14 +327,16 @@ impl Ingest {
             ClaimOutcome::Busy { lease_until_ms } => return Ok(Some(lease_until_ms)),
             ClaimOutcome::Done(_) | ClaimOutcome::Failed(_) | ClaimOutcome::Split(_) => {}
             ClaimOutcome::Claimed(claim) => {
-                let reason = format!(
-                    "the key was overwritten before all of it was loaded: {} of its source rows are in {}, and the \
-                 rest is gone; the new version is an object of its own",
-                    claim.next_row,
-                    table_name(&source.document)
-                );
+                let withdrawn = self.delete_overwritten(source, &before).await;
+                if let Err(error) = withdrawn {
+                    let paused = self.ledger.pause(claim, Some(&error.chain())).await;
+                    paused.map_err(failed)?;
+                    return Err(error);
+                }
+                let reason = overwritten(&claim, &table_name(&source.document));
                 tracing::error!(object = %before, reason, "an object was closed");
-                self.ledger.fail(claim, &reason).await.map_err(failed)?;
+                self.ledger.abandon(claim, &reason).await.map_err(failed)?;
+                self.note_withdrawn(source, &before, &reason).await?;
             }
         }
         Ok(None)
@@ -357,6 +387,9 @@ impl Ingest {
                 Ok(progress) => return Ok(progress),
                 Err(error) => error,
             };
+            if loading.fate.is_open() {
+                loading.ambiguous = claim.pending.as_ref().map(|pending| pending.token.clone());
+            }
             let error = match self.widen(loading, claim, error).await {
                 Ok(()) => continue,
                 Err(error) => error,
@@ -368,7 +401,6 @@ impl Ingest {
             if loading.deadline.is_within(wait * 4) {
                 return Err(error);
             }
-            loading.ambiguous = claim.pending.as_ref().map(|pending| pending.token.clone());
             tracing::warn!(object = %loading.object.id, ?wait, error = error.chain(), "trying again");
             tokio::time::sleep(wait).await;
         }
@@ -451,6 +483,7 @@ impl Ingest {
                 return Ok(Progress::Deadline);
             }
             let pending = self.intend(loading, claim, &first, &targets, loaded_at_ms).await?;
+            loading.fate.begin();
             let writer = ChunkWriter {
                 warehouse: &self.warehouse,
                 document: &destination.document,
@@ -463,6 +496,7 @@ impl Ingest {
                 loaded_at_ms,
                 found: std::mem::take(&mut found),
                 before: Some(claim.counts),
+                fate: &loading.fate,
                 stopwatches: &loading.stopwatches,
             };
             let written = self.within(loading, claim, writer.write(first, &mut reader)).await?;
@@ -485,6 +519,7 @@ impl Ingest {
             let committed =
                 loading.stopwatches.time(Stage::Commit, self.ledger.commit(claim, done));
             committed.await.map_err(|cause| ledger_error(loading, cause))?;
+            loading.fate.begin();
             longest = longest.max(began.elapsed());
             next = following;
         }
@@ -606,10 +641,7 @@ impl Ingest {
         progress: Result<Progress, IngestError>,
     ) -> Result<Outcome, IngestError> {
         let mut report = report(loading, &claim);
-        let is_ambiguous = claim
-            .pending
-            .as_ref()
-            .is_some_and(|pending| Some(&pending.token) == loading.ambiguous.as_ref());
+        let is_ambiguous = progress.is_err() && self.may_have_landed(loading, &claim).await;
         match progress {
             Ok(Progress::Complete) => {
                 let totals = Totals {
@@ -636,10 +668,11 @@ impl Ingest {
                 tracing::warn!(object = %loading.object.id, "another worker has taken the object over");
                 Ok(Outcome::Busy { lease_until_ms: self.clock.now_ms() })
             }
-            Err(error) if error.needs_time() && deferral(claim.attempt).is_some() => {
-                let after = deferral(claim.attempt).unwrap_or_default();
+            Err(error) if error.needs_time() && deferral(claim.put_offs + 1).is_some() => {
+                let after = deferral(claim.put_offs + 1).unwrap_or_default();
                 self.pause(loading, claim, Some(&error.chain())).await?;
                 Ok(Outcome::Deferred {
+                    source: loading.source.document.source.clone(),
                     object: loading.object.id.clone(),
                     after,
                     error: Box::new(error),
@@ -660,6 +693,30 @@ impl Ingest {
         }
     }
 
+    /// Whether the pending chunk may be on a cluster, so that it must not be
+    /// forgotten.
+    async fn may_have_landed(&self, loading: &Loading, claim: &Claim) -> bool {
+        let Some(pending) = &claim.pending else { return false };
+        if loading.fate.is_open() || loading.ambiguous.as_ref() == Some(&pending.token) {
+            return true;
+        }
+        let document = &loading.source.document;
+        if !loading.fate.was_refused() || !document.table.provenance {
+            return false;
+        }
+        let table = Destination::of(document, &[]).table;
+        let rows = pending.bounds.start..pending.bounds.end;
+        for cluster in &pending.clusters {
+            let landed = self.warehouse.landed(cluster, &table, &loading.object.id, &rows).await;
+            match landed {
+                Ok(0) => {}
+                Err(WarehouseError::Server { kind, .. }) if kind.is_unknown_table() => {}
+                Ok(_) | Err(_) => return true,
+            }
+        }
+        false
+    }
+
     async fn pause(
         &self,
         loading: &Loading,
@@ -668,6 +725,23 @@ impl Ingest {
     ) -> Result<(), IngestError> {
         self.ledger.pause(claim, reason).await.map_err(|cause| ledger_error(loading, cause))
     }
+}
+
+/// Why a version that was overwritten is closed.
+fn overwritten(claim: &Claim, table: &str) -> String {
+    let mut reason = format!(
+        "the key was overwritten before all of it was loaded: {} of its source rows are in {table}, and the rest \
+         is gone; the new version is an object of its own",
+        claim.next_row,
+    );
+    if let Some(pending) = &claim.pending {
+        let (start, end) = (pending.bounds.start, pending.bounds.end);
+        let clusters = pending.clusters.join(", ");
+        reason.push_str(&format!(
+            "; source rows {start} to {end} were sent to {clusters} and not answered: they may be there, too"
+        ));
+    }
+    reason
 }
 
 /// The clusters that the pending chunk may be on.
@@ -710,6 +784,14 @@ fn since(loading: &Loading, noted: &mut StepMillis) -> StepMillis {
         transform: now.transform.saturating_sub(before.transform),
         write: now.write.saturating_sub(before.write),
         commit: now.commit.saturating_sub(before.commit),
+    }
+}
+
+fn source_error(notice: &Notice, cause: CatalogError) -> IngestError {
+    IngestError::Source {
+        bucket: notice.bucket.clone(),
+        key: notice.key.clone(),
+        cause: Box::new(cause),
     }
 }
 

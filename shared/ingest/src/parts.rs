@@ -111,7 +111,7 @@ impl Ingest {
             true => vec![0],
             false => left.into_iter().map(|part| part.index).collect(),
         };
-        Ok(Outcome::Split { object: whole.object, parts })
+        Ok(Outcome::Split { source: whole.source, object: whole.object, parts })
     }
 
     /// Sees to the object after the try of one of its parts.
@@ -152,7 +152,8 @@ impl Ingest {
             part.end,
             record.reason.as_deref().unwrap_or_default()
         );
-        self.ledger.fail_split(&whole, &reason).await.map_err(failed)
+        let named = &source.document.write.clusters;
+        self.ledger.fail_split(&whole, &parts, named, &reason).await.map_err(failed)
     }
 
     /// Unites the parts of an object of which one was found done: its last try may

@@ -198,6 +198,18 @@ pub(crate) fn input(plan: &ReadPlan, failed: &FetchFailure) -> Input {
     }
 }
 
+/// Leaves out the source rows of a batch from `until` on.
+fn cut(decoded: &mut decode::DecodedBatch, until: u64) {
+    if decoded.rows.end <= until {
+        return;
+    }
+    let kept = decoded.row_numbers.partition_point(|row| *row < until);
+    decoded.batch = decoded.batch.slice(0, kept);
+    decoded.row_numbers.truncate(kept);
+    decoded.rejected.retain(|row| row.row < until);
+    decoded.rows.end = until;
+}
+
 /// What the thread holds.
 struct Work {
     name: String,
@@ -226,9 +238,14 @@ impl Work {
             let decoded = decoder.next_batch().map_err(|cause| self.undecodable(cause))?;
             self.stopwatches.add(Stage::Decode, start.elapsed());
             self.drift.add(decoder.take_drift());
-            let Some(decoded) = decoded else { return Ok(()) };
-            if self.until_row.is_some_and(|until| decoded.rows.start >= until) {
-                return Ok(());
+            let Some(mut decoded) = decoded else { return Ok(()) };
+            if let Some(until) = self.until_row {
+                if decoded.rows.start >= until {
+                    return Ok(());
+                }
+                // A part that is tried again by a document with other chunks may end
+                // within a batch: the rest of it is its neighbour's.
+                cut(&mut decoded, until);
             }
             let start = Instant::now();
             let ready = self.map(decoded)?;

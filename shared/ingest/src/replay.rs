@@ -13,7 +13,7 @@ use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, UInt64Type};
 use arrow::error::ArrowError;
 use catalog::Registered;
-use ledger::DebtClaim;
+use ledger::{DebtClaim, Extent};
 use model::{ObjectId, Token};
 use runtime::Deadline;
 use serde::Serialize;
@@ -27,6 +27,8 @@ use crate::{Ingest, IngestError};
 /// Rows of one INSERT of a replay: as many as the quarantine is asked for at a
 /// time.
 const ROWS_AT_ONCE: usize = 10_000;
+/// Objects that the quarantine is asked for at a time.
+const OBJECTS_AT_ONCE: usize = 5_000;
 /// Bad rows that are described.
 const EXAMPLES: usize = 5;
 
@@ -41,6 +43,8 @@ pub struct Replayed {
     pub quarantined: u64,
     /// Those of them that are in the table already.
     pub there: u64,
+    /// Those whose chunk is not on the cluster yet: they come with it.
+    pub waiting: u64,
     /// Those that were written now.
     pub written: u64,
     /// Those that the document's steps filter out.
@@ -61,25 +65,35 @@ impl Ingest {
         source: &str,
         cluster: &str,
     ) -> Result<Vec<ObjectId>, IngestError> {
-        let params = [("source", source.to_owned())];
-        let rows = self.warehouse.query(cluster, quarantine::OBJECTS, &params).await;
-        let rows = match rows {
-            // The table is made with the first row.
-            Err(WarehouseError::Server { kind, .. }) if kind.is_unknown_table() => Vec::new(),
-            rows => rows.map_err(|cause| IngestError::Write {
-                object: format!("the quarantine of source {source}"),
-                cause: Box::new(cause),
-            })?,
-        };
         let text = |row: &warehouse::JsonRow, name: &str| {
             row.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
         };
-        let object = |row| ObjectId {
+        let object = |row: &warehouse::JsonRow| ObjectId {
             bucket: text(row, "bucket"),
             key: text(row, "key"),
             etag: text(row, "etag"),
         };
-        Ok(rows.iter().map(object).collect())
+        let (mut objects, mut after) = (Vec::new(), String::new());
+        loop {
+            let params = [
+                ("source", source.to_owned()),
+                ("after", after),
+                ("limit", OBJECTS_AT_ONCE.to_string()),
+            ];
+            let rows = match self.warehouse.query(cluster, quarantine::OBJECTS, &params).await {
+                // The table is made with the first row.
+                Err(WarehouseError::Server { kind, .. }) if kind.is_unknown_table() => Vec::new(),
+                rows => rows.map_err(|cause| IngestError::Write {
+                    object: format!("the quarantine of source {source}"),
+                    cause: Box::new(cause),
+                })?,
+            };
+            objects.extend(rows.iter().map(object));
+            match rows.last() {
+                Some(last) if rows.len() == OBJECTS_AT_ONCE => after = text(last, "object"),
+                _ => return Ok(objects),
+            }
+        }
     }
 
     /// Replays the quarantined rows of an object on a cluster. None when the
@@ -132,12 +146,21 @@ impl Ingest {
         loop {
             let rows = self.quarantined_rows(&source.document.source, id, cluster, from).await?;
             let Some(last) = rows.last().copied() else { break };
+            replayed.quarantined += rows.len() as u64;
+            // A chunk that failed, or went elsewhere, has left its bad rows here; it is
+            // read again as a whole.
+            let is_on = |row: &u64| {
+                let of =
+                    |extent: &Extent| extent.rows().contains(row) && extent.on.contains(cluster);
+                record.extents.iter().any(of)
+            };
+            let (rows, waiting): (Vec<u64>, Vec<u64>) = rows.into_iter().partition(is_on);
+            replayed.waiting += waiting.len() as u64;
             let there = self
                 .warehouse
                 .landed_rows(cluster, &destination.table, id, &rows)
                 .await
                 .map_err(failed)?;
-            replayed.quarantined += rows.len() as u64;
             replayed.there += there.len() as u64;
             let wanted: BTreeSet<u64> =
                 rows.into_iter().filter(|row| !there.contains(row)).collect();

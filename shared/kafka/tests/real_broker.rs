@@ -252,6 +252,52 @@ async fn who_logs_in_is_let_in_and_a_wrong_password_is_said_at_once() {
     }
 }
 
+/// What a function's variables and its secret say, with the secret in Secrets Manager.
+#[tokio::test]
+async fn the_variables_of_a_function_and_its_secret_open_the_door() {
+    let stack = shared().await;
+    let brokers = stack.state().kafka.as_ref().unwrap().tls.clone().unwrap();
+    let endpoint = std::env::var("MOTHERLODE_TEST_AWS")
+        .expect("set MOTHERLODE_TEST_AWS to the URL of an endpoint of AWS, such as moto's; `cargo xtask test` does");
+    let Certificates { root, certificate, key } = authority();
+    let name = format!("kafka-{}", std::process::id());
+    let of = |more: &[(&str, &str)]| {
+        let base = [
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ENDPOINT_URL", &endpoint),
+            ("AWS_ACCESS_KEY_ID", "motherlode"),
+            ("AWS_SECRET_ACCESS_KEY", "motherlode"),
+            ("MOTHERLODE_KAFKA_BROKERS", &brokers),
+        ];
+        let all = base.iter().chain(more);
+        runtime::Environment::of(all.map(|(name, value)| (*name, *value)))
+    };
+    let read = async |environment: runtime::Environment| {
+        let config = runtime::aws::configuration_for(&environment).await;
+        KafkaConfig::from_environment(&environment, &config).await
+    };
+    let kind = ("MOTHERLODE_KAFKA_AUTH", "CLIENT_CERTIFICATE_TLS_AUTH");
+    let secret = ("MOTHERLODE_KAFKA_SECRET", name.as_str());
+    let trusted = ("MOTHERLODE_KAFKA_CA", root.as_str());
+
+    let without = read(of(&[kind, trusted])).await.unwrap_err().to_string();
+    assert!(without.contains("MOTHERLODE_KAFKA_SECRET"), "{without}");
+    let missing = read(of(&[kind, trusted, secret])).await.unwrap_err().to_string();
+    assert!(missing.contains(&name) && missing.contains("cannot be read"), "{missing}");
+
+    let client = runtime::aws::secrets(&runtime::aws::configuration_for(&of(&[])).await);
+    let text = serde_json::json!({"certificate": certificate, "privateKey": key}).to_string();
+    client.create_secret().name(&name).secret_string(text).send().await.unwrap();
+    let config = read(of(&[kind, trusted, secret])).await.unwrap().unwrap();
+    let producer = Producer::new(config);
+    producer.send("login", &[record(None, "by its variables")], TIME).await.unwrap();
+
+    client.put_secret_value().secret_id(&name).secret_string("hunter2").send().await.unwrap();
+    let damaged = read(of(&[kind, trusted, secret])).await.unwrap_err().to_string();
+    assert!(damaged.contains("certificate and privateKey"), "{damaged}");
+    assert!(!damaged.contains("hunter2"), "no secret in a message");
+}
+
 #[tokio::test]
 async fn a_certificate_opens_the_door_and_nobody_else_is_trusted() {
     let stack = shared().await;

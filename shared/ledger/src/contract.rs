@@ -70,6 +70,9 @@ macro_rules! ledger_contract {
             a_split_object_is_done_when_its_parts_are,
             a_split_object_fails_with_a_part_and_is_mended_by_it,
             an_object_can_be_begun_once_more,
+            what_is_being_paid_for_is_not_begun_once_more,
+            an_abandoned_object_keeps_the_chunk_that_may_have_landed,
+            put_offs_are_counted_until_there_is_progress,
             any_key_is_its_own_object,
             listings_are_newest_first,
             one_of_sixteen_claims_wins,
@@ -231,6 +234,7 @@ pub async fn an_object_goes_from_claim_to_done(ledger: Arc<dyn Ledger>, clock: T
         is_owing: false,
         payer: None,
         attempt: 1,
+        put_offs: 0,
         claimed_at_ms: began,
         updated_at_ms: began + 200_250,
         finished_at_ms: Some(began + 200_250),
@@ -608,7 +612,7 @@ pub async fn a_split_object_is_done_when_its_parts_are(ledger: Arc<dyn Ledger>, 
     assert_eq!(ledger.unite(&whole, &parts, totals(), &named).await.unwrap(), done);
     assert_eq!(ledger.get("orders", &object("a")).await.unwrap().unwrap(), done);
     assert_eq!(ledger.owing("orders", 9).await.unwrap(), std::slice::from_ref(&done));
-    ledger.fail_split(&whole, "too late").await.unwrap();
+    ledger.fail_split(&whole, &parts, &named, "too late").await.unwrap();
     assert_eq!(ledger.get("orders", &object("a")).await.unwrap().unwrap(), done);
     assert!(matches!(ledger.claim(&request("a", "three")).await.unwrap(), ClaimOutcome::Done(_)));
 }
@@ -623,8 +627,15 @@ pub async fn a_split_object_fails_with_a_part_and_is_mended_by_it(
     let asked = ClaimRequest { part: Some(PARTS[1]), ..request("a", "bad") };
     let claim = claimed(&*ledger, &asked).await;
     ledger.fail(claim, "a bad page").await.unwrap();
-    ledger.fail_split(&whole, "part 1: a bad page").await.unwrap();
+    let parts = ledger.parts(&whole).await.unwrap();
+    let named = vec!["ingestion".to_owned(), "standby".to_owned()];
+    ledger.fail_split(&whole, &parts, &named, "part 1: a bad page").await.unwrap();
     let failed = record(&*ledger, "a").await;
+    assert_eq!((failed.counts, failed.extents.len()), (ten_rows(0).counts, 1), "what landed");
+    assert_eq!(ledger.owing("orders", 9).await.unwrap(), std::slice::from_ref(&failed));
+    // Whoever pays it is told when it is united.
+    let payer = ledger.claim_debts("orders", &object("a"), "payer", LEASE).await.unwrap();
+    let mut payer = payer.unwrap();
     assert_eq!(
         (failed.state, failed.reason.as_deref()),
         (State::Failed, Some("part 1: a bad page"))
@@ -646,6 +657,9 @@ pub async fn a_split_object_fails_with_a_part_and_is_mended_by_it(
     let parts = ledger.parts(&whole).await.unwrap();
     let done = ledger.unite(&found, &parts, totals(), &["ingestion".to_owned()]).await.unwrap();
     assert_eq!((done.state, done.reason, done.is_owing), (State::Done, None, false));
+    let extents = payer.record.extents.clone();
+    let paid = ledger.pay(&mut payer, extents, &named).await;
+    assert!(matches!(paid, Err(LedgerError::LostDebts { .. })), "{paid:?}");
 }
 
 /// An object that was loaded can be begun from its first row, with other tokens;
@@ -666,7 +680,7 @@ pub async fn an_object_can_be_begun_once_more(ledger: Arc<dyn Ledger>, clock: Te
     let newer = ClaimRequest { config_version: 2, ..request("a", "two") };
     let mut claim = claimed(&*ledger, &newer).await;
     assert_eq!((claim.config_version, claim.next_row, claim.attempt), (2, 0, 1));
-    assert_eq!((claim.again_ms, claim.fence, claim.pending.clone()), (open.again_ms, 2, None));
+    assert_eq!((claim.again_ms, claim.fence, claim.pending.clone()), (open.again_ms, 3, None));
     assert_eq!((claim.written_version, &claim.extents[..]), (None, &[][..]));
     landed(&*ledger, &mut claim, &["ingestion"], &["ingestion"]).await;
     let done = ledger.finish(claim, totals()).await.unwrap();
@@ -683,6 +697,80 @@ pub async fn an_object_can_be_begun_once_more(ledger: Arc<dyn Ledger>, clock: Te
     let third = claimed(&*ledger, &request("a", "three")).await;
     assert!(third.again_ms >= replaced.again_ms);
     assert_eq!((third.next_row, third.attempt), (0, 1));
+}
+
+/// What a payer has sent may come after the rows were deleted: so nothing is deleted
+/// before its time is over, and it can note nothing afterwards.
+pub async fn what_is_being_paid_for_is_not_begun_once_more(
+    ledger: Arc<dyn Ledger>,
+    clock: TestClock,
+) {
+    for key in ["reopened", "replaced"] {
+        let mut claim = claimed(&*ledger, &request(key, "one")).await;
+        landed(&*ledger, &mut claim, &["ingestion"], &["ingestion"]).await;
+        ledger.finish(claim, totals()).await.unwrap();
+        let id = object(key);
+        let payer = ledger.claim_debts("orders", &id, "payer", LEASE).await.unwrap();
+        let mut payer = payer.unwrap();
+        clock.pass(LEASE - Duration::from_millis(1));
+        assert_eq!(ledger.reopen("orders", &id).await.unwrap(), None);
+        assert!(!ledger.replace("orders", &id, "too early").await.unwrap());
+        clock.pass(Duration::from_millis(1));
+        if key == "reopened" {
+            assert!(ledger.reopen("orders", &id).await.unwrap().is_some());
+        } else {
+            assert!(ledger.replace("orders", &id, "late enough").await.unwrap());
+        }
+        let extents = payer.record.extents.clone();
+        let paid = ledger.pay(&mut payer, extents, &["ingestion".to_owned()]).await;
+        assert!(matches!(paid, Err(LedgerError::LostDebts { .. })), "{paid:?}");
+        let after = record(&*ledger, key).await;
+        assert_eq!((after.state, &after.extents[..]), (State::Replaced, &[][..]));
+        // The next one is free to pay, should there be something.
+        assert!(ledger.claim_debts("orders", &id, "other", LEASE).await.unwrap().is_some());
+    }
+}
+
+/// Nobody can go on with it; should its bytes come back, the chunk is sent as it
+/// was.
+pub async fn an_abandoned_object_keeps_the_chunk_that_may_have_landed(
+    ledger: Arc<dyn Ledger>,
+    _clock: TestClock,
+) {
+    let mut claim = claimed(&*ledger, &request("a", "one")).await;
+    begin(&*ledger, &mut claim, 0).await;
+    let pending = claim.pending.clone();
+    let record = ledger.abandon(claim, "its bytes are gone").await.unwrap();
+    assert_eq!((record.state, &record.pending), (State::Failed, &pending));
+    assert_eq!(record.reason.as_deref(), Some("its bytes are gone"));
+    let newer = ClaimRequest { config_version: 2, retry_failed: true, ..request("a", "two") };
+    let again = claimed(&*ledger, &newer).await;
+    assert_eq!((again.config_version, again.pending.clone()), (1, pending));
+    ledger.fail(again, "it is known not to have landed").await.unwrap();
+    let again = claimed(&*ledger, &ClaimRequest { owner: "three".into(), ..newer }).await;
+    assert_eq!((again.config_version, again.pending), (2, None));
+}
+
+/// Claims are many, for many reasons; what counts is how often something stood in
+/// the way of the next step.
+pub async fn put_offs_are_counted_until_there_is_progress(
+    ledger: Arc<dyn Ledger>,
+    _clock: TestClock,
+) {
+    for expected in 0..3 {
+        let claim = claimed(&*ledger, &request("a", &format!("owner {expected}"))).await;
+        assert_eq!(claim.put_offs, expected);
+        ledger.pause(claim, Some("the cluster is away")).await.unwrap();
+        let claim = claimed(&*ledger, &request("a", &format!("deadline {expected}"))).await;
+        ledger.pause(claim, None).await.unwrap();
+    }
+    let mut claim = claimed(&*ledger, &request("a", "progress")).await;
+    assert_eq!((claim.put_offs, claim.attempt), (3, 7));
+    begin(&*ledger, &mut claim, 0).await;
+    ledger.commit(&mut claim, ten_rows(10)).await.unwrap();
+    assert_eq!(claim.put_offs, 0);
+    ledger.pause(claim, Some("the cluster is away")).await.unwrap();
+    assert_eq!(claimed(&*ledger, &request("a", "last")).await.put_offs, 1);
 }
 
 /// Nothing in a key can make two objects one.

@@ -17,8 +17,8 @@ use crate::item::{
 };
 use crate::table::table_name;
 use crate::transition::{
-    Standing, Verdict, Write, advance, anew, bounded, held, in_order, judge, lease_end, lost_debts,
-    may_reopen, standing, united,
+    Standing, Verdict, Write, advance, anew, bounded, failed_split, held, in_order, judge,
+    lease_end, lost_debts, may_reopen, may_replace, put_offs, standing, united,
 };
 use crate::{
     ChunkDone, Claim, ClaimOutcome, ClaimRequest, DebtClaim, Extent, Ledger, LedgerError,
@@ -142,17 +142,33 @@ fn try_again(request: &ClaimRequest, record: &Record, now_ms: i64) -> Change {
     let change = Change::when("#state = :state_was AND #fence = :fence_was")
         .bind(":state_was", text(record.state.name()))
         .bind(":fence_was", number(record.fence))
-        .set("config_version", number(request.config_version))
         .set("attempt", number(1))
-        .remove("pending");
+        .set("put_offs", number(0));
+    // A chunk that may have landed is sent as it was.
+    let change = match &record.pending {
+        None => change.set("config_version", number(request.config_version)),
+        Some(_) => change,
+    };
     claimed(change, request, now_ms)
 }
 
 /// An object as if nothing of it had been loaded.
 fn cleared(change: Change, record: &Record) -> Change {
-    let gone = ["parts", "written_version", "steps", "pending", "extents", "owes", "cluster"];
+    let gone = [
+        "parts",
+        "written_version",
+        "steps",
+        "pending",
+        "extents",
+        "owes",
+        "cluster",
+        "payer",
+        "payer_until_ms",
+    ];
     let change = gone.into_iter().fold(change, Change::remove);
     counted(change, &record.counts)
+        .add("fence", number(1))
+        .set("put_offs", number(0))
         .set("again_ms", number(record.again_ms))
         .set("next_row", number(record.next_row))
         .set("bytes", number(record.bytes))
@@ -189,7 +205,7 @@ fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
         Write::Finish(_) | Write::Split(_) => {
             condition.push_str(" AND attribute_not_exists(#pending)");
         }
-        Write::Renew | Write::Pause(_) | Write::Fail(_) => {}
+        Write::Renew | Write::Pause(_) | Write::Fail(_) | Write::Abandon(_) => {}
     }
     let change = Change::when(&condition)
         .bind(":own", text(&claim.owner))
@@ -224,13 +240,17 @@ fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
                 .set("lease_until_ms", lease_end)
                 .set("written_version", number(claim.config_version))
                 .set("next_row", number(done.next_row))
+                .set("put_offs", number(0))
                 .set("bytes", number(after.bytes))
                 .set("steps", steps_attribute(&after.steps))
                 .remove("pending")
         }
         Write::Pause(None) => released(change, State::Paused),
         Write::Pause(Some(reason)) => {
-            released(change, State::Paused).set("reason", text(bounded(reason)))
+            let put_offs = put_offs(claim, Some(reason));
+            released(change, State::Paused)
+                .set("reason", text(bounded(reason)))
+                .set("put_offs", number(put_offs))
         }
         Write::Finish(totals) => {
             let mut steps = claim.steps;
@@ -246,6 +266,9 @@ fn owners_change(claim: &Claim, write: &Write<'_>, now_ms: i64) -> Change {
             .set("finished_at", time(now_ms))
             .set("reason", text(bounded(reason)))
             .remove("pending"),
+        Write::Abandon(reason) => released(change, State::Failed)
+            .set("finished_at", time(now_ms))
+            .set("reason", text(bounded(reason))),
         Write::Split(parts) => released(change, State::Split).set("parts", parts_attribute(parts)),
     }
 }
@@ -271,6 +294,31 @@ fn of_split(now_ms: i64) -> Change {
         .bind(":failed", text(State::Failed.name()))
         .set("updated_at", time(now_ms))
         .set("finished_at", time(now_ms))
+        .add("fence", number(1))
+}
+
+/// A change to what is not being paid for.
+fn unpaid(condition: &str, now_ms: i64) -> Change {
+    let unpaid = "(attribute_not_exists(#payer) OR #payer_until_ms <= :now)";
+    Change::when(&format!("{condition} AND {unpaid}")).bind(":now", number(now_ms))
+}
+
+/// What the parts of an object have brought.
+fn of_parts(change: Change, after: &Record) -> Change {
+    let change = counted(change, &after.counts)
+        .set("extents", extents_attribute(&after.extents))
+        .set("next_row", number(after.next_row))
+        .set("duration_ms", number(after.duration_ms))
+        .set("bytes", number(after.bytes))
+        .set("steps", steps_attribute(&after.steps));
+    let change = match after.written_version {
+        Some(version) => change.set("written_version", number(version)),
+        None => change,
+    };
+    match after.is_owing {
+        true => change.set("owes", text(&after.source)),
+        false => change.remove("owes"),
+    }
 }
 
 /// A change that only the payer may make, while nobody goes on with the object.
@@ -332,6 +380,10 @@ impl Ledger for DynamoLedger {
         self.write(&claim, &Write::Fail(reason), self.clock.now_ms()).await
     }
 
+    async fn abandon(&self, claim: Claim, reason: &str) -> Result<Record, LedgerError> {
+        self.write(&claim, &Write::Abandon(reason), self.clock.now_ms()).await
+    }
+
     async fn split(&self, claim: Claim, parts: &[Part]) -> Result<Record, LedgerError> {
         self.write(&claim, &Write::Split(parts), self.clock.now_ms()).await
     }
@@ -354,23 +406,10 @@ impl Ledger for DynamoLedger {
         let after = united(whole, parts, &totals, named, now_ms);
         let change = of_split(now_ms)
             .set("state", text(State::Done.name()))
-            .set("extents", extents_attribute(&after.extents))
-            .set("next_row", number(after.next_row))
-            .set("duration_ms", number(after.duration_ms))
             .set("cluster", text(&totals.cluster))
             .set("table", text(&totals.table))
-            .set("bytes", number(after.bytes))
-            .set("steps", steps_attribute(&after.steps))
             .remove("reason");
-        let change = counted(change, &after.counts);
-        let change = match after.written_version {
-            Some(version) => change.set("written_version", number(version)),
-            None => change,
-        };
-        let change = match after.is_owing {
-            true => change.set("owes", text(&whole.source)),
-            false => change.remove("owes"),
-        };
+        let change = of_parts(change, &after);
         let key = key_of(&whole.source, &whole.object, None);
         // Refused when another has united it: then that is what it is.
         match self.update(&key, change).await? {
@@ -379,22 +418,31 @@ impl Ledger for DynamoLedger {
         }
     }
 
-    async fn fail_split(&self, whole: &Record, reason: &str) -> Result<(), LedgerError> {
-        let change = of_split(self.clock.now_ms())
+    async fn fail_split(
+        &self,
+        whole: &Record,
+        parts: &[Record],
+        named: &[String],
+        reason: &str,
+    ) -> Result<(), LedgerError> {
+        let now_ms = self.clock.now_ms();
+        let change = of_split(now_ms)
             .set("state", text(State::Failed.name()))
             .set("reason", text(bounded(reason)));
+        let change = of_parts(change, &failed_split(whole, parts, named, reason, now_ms));
         // Refused when it has been united meanwhile.
         self.update(&key_of(&whole.source, &whole.object, None), change).await?.ok();
         Ok(())
     }
 
     async fn reopen(&self, source: &str, object: &ObjectId) -> Result<Option<Record>, LedgerError> {
-        let Some(before) = self.get(source, object).await?.filter(may_reopen) else {
+        let now_ms = self.clock.now_ms();
+        let before = self.get(source, object).await?;
+        let Some(before) = before.filter(|record| may_reopen(record, now_ms)) else {
             return Ok(None);
         };
-        let now_ms = self.clock.now_ms();
         let after = anew(&before, now_ms);
-        let change = Change::when("#fence = :fence_was AND #state = :state_was")
+        let change = unpaid("#fence = :fence_was AND #state = :state_was", now_ms)
             .bind(":fence_was", number(before.fence))
             .bind(":state_was", text(before.state.name()))
             .set("state", text(State::Replaced.name()))
@@ -413,12 +461,12 @@ impl Ledger for DynamoLedger {
         reason: &str,
     ) -> Result<bool, LedgerError> {
         let Some(before) = self.get(source, object).await? else { return Ok(true) };
-        if before.state == State::Loading {
+        let now_ms = self.clock.now_ms();
+        if !may_replace(&before, now_ms) {
             return Ok(false);
         }
-        let now_ms = self.clock.now_ms();
         let after = anew(&before, now_ms);
-        let change = Change::when("#fence = :fence_was AND #state <> :loading")
+        let change = unpaid("#fence = :fence_was AND #state <> :loading", now_ms)
             .bind(":fence_was", number(before.fence))
             .bind(":loading", text(State::Loading.name()))
             .set("state", text(State::Replaced.name()))

@@ -128,6 +128,7 @@ pub(crate) fn record(table: &TableName, item: &Item) -> Result<Record, Fault> {
             None => None,
         },
         attempt: row.number("attempt")?,
+        put_offs: row.number_if_any("put_offs")?.unwrap_or(0),
         claimed_at_ms: row.time("claimed_at")?,
         updated_at_ms: row.time("updated_at")?,
         finished_at_ms: row.time_if_any("finished_at")?,

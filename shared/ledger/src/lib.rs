@@ -101,6 +101,13 @@ pub trait Ledger: Send + Sync {
     /// [`LedgerError::LostClaim`] when another owner took over.
     async fn fail(&self, claim: Claim, reason: &str) -> Result<Record, LedgerError>;
 
+    /// Notes that nobody can go on with the object, because its bytes are gone. A
+    /// pending chunk stays in the record: it may have landed.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostClaim`] when another owner took over.
+    async fn abandon(&self, claim: Claim, reason: &str) -> Result<Record, LedgerError>;
+
     /// Gives the object up to be loaded in parts, each claimed by itself. Nothing
     /// of it may have been sent yet.
     ///
@@ -128,16 +135,24 @@ pub trait Ledger: Send + Sync {
         named: &[String],
     ) -> Result<Record, LedgerError>;
 
-    /// Notes that a split object cannot be loaded, and why. Its parts stay as
-    /// they are: they may be tried again, and be united.
+    /// Notes that a split object cannot be loaded, and why, and what its parts
+    /// have brought and owe all the same. They stay as they are: they may be tried
+    /// again, and be united.
     ///
     /// # Errors
     /// [`LedgerError`] when the ledger cannot be used.
-    async fn fail_split(&self, whole: &Record, reason: &str) -> Result<(), LedgerError>;
+    async fn fail_split(
+        &self,
+        whole: &Record,
+        parts: &[Record],
+        named: &[String],
+        reason: &str,
+    ) -> Result<(), LedgerError>;
 
     /// Lets an object that is done, failed or replaced be loaded once more from
     /// its first row, with the document as it is then: the next claim begins it.
-    /// None when there is no such object, or somebody is loading it.
+    /// None when there is no such object, or somebody is loading it or paying what
+    /// it owes.
     ///
     /// # Errors
     /// [`LedgerError`] when the ledger cannot be used.
@@ -145,7 +160,8 @@ pub trait Ledger: Send + Sync {
 
     /// Notes that the rows of an object were deleted because another version of
     /// its key took their place: it owes nothing any more. False when somebody
-    /// is loading it; true also when there is no such object.
+    /// is loading it or paying what it owes; true also when there is no such
+    /// object.
     ///
     /// # Errors
     /// [`LedgerError`] when the ledger cannot be used.

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use model::{Clock, ObjectId};
 
 use crate::transition::{
-    Standing, Verdict, Write, advance, anew, bounded, claimed, in_order, is_payer, is_split, judge,
-    lease_end, lost_debts, may_pay, may_reopen, standing, united, written,
+    Standing, Verdict, Write, advance, anew, bounded, claimed, failed_split, in_order, is_payer,
+    is_split, judge, lease_end, lost_debts, may_pay, may_reopen, may_replace, standing, united,
+    written,
 };
 use crate::{
     ChunkDone, Claim, ClaimOutcome, ClaimRequest, DebtClaim, Extent, Ledger, LedgerError,
-    ListQuery, Part, Pending, Record, State, Totals, is_owing,
+    ListQuery, Part, Pending, Record, Totals, is_owing,
 };
 
 /// Source, object and the number of the part.
@@ -120,6 +121,10 @@ impl Ledger for MemoryLedger {
         self.write(&claim, &Write::Fail(reason)).map(|(record, _)| record)
     }
 
+    async fn abandon(&self, claim: Claim, reason: &str) -> Result<Record, LedgerError> {
+        self.write(&claim, &Write::Abandon(reason)).map(|(record, _)| record)
+    }
+
     async fn split(&self, claim: Claim, parts: &[Part]) -> Result<Record, LedgerError> {
         self.write(&claim, &Write::Split(parts)).map(|(record, _)| record)
     }
@@ -146,15 +151,18 @@ impl Ledger for MemoryLedger {
         Ok(record.clone())
     }
 
-    async fn fail_split(&self, whole: &Record, reason: &str) -> Result<(), LedgerError> {
+    async fn fail_split(
+        &self,
+        whole: &Record,
+        parts: &[Record],
+        named: &[String],
+        reason: &str,
+    ) -> Result<(), LedgerError> {
         let now_ms = self.clock.now_ms();
         if let Some(record) = self.records().get_mut(&whole_of(whole))
             && is_split(record)
         {
-            record.state = State::Failed;
-            record.reason = Some(bounded(reason).to_owned());
-            record.updated_at_ms = now_ms;
-            record.finished_at_ms = Some(now_ms);
+            *record = failed_split(record, parts, named, reason, now_ms);
         }
         Ok(())
     }
@@ -163,7 +171,7 @@ impl Ledger for MemoryLedger {
         let now_ms = self.clock.now_ms();
         let mut records = self.records();
         let found = records.get_mut(&(source.to_owned(), object.clone(), None));
-        Ok(found.filter(|record| may_reopen(record)).map(|record| {
+        Ok(found.filter(|record| may_reopen(record, now_ms)).map(|record| {
             *record = anew(record, now_ms);
             record.clone()
         }))
@@ -180,7 +188,7 @@ impl Ledger for MemoryLedger {
         let Some(record) = records.get_mut(&(source.to_owned(), object.clone(), None)) else {
             return Ok(true);
         };
-        if record.state == State::Loading {
+        if !may_replace(record, now_ms) {
             return Ok(false);
         }
         let reason = Some(bounded(reason).to_owned());

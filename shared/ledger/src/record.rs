@@ -196,6 +196,8 @@ pub struct Claim {
     pub extents: Vec<Extent>,
     /// Which try this is: claims since the object was new, or last failed.
     pub attempt: u32,
+    /// How often it was given up for a reason since it last made progress.
+    pub put_offs: u32,
     /// When this claim was made, in milliseconds since 1970.
     pub claimed_at_ms: i64,
     /// Milliseconds that former owners held the object, but for those that died.
@@ -282,6 +284,9 @@ pub struct Record {
     pub payer: Option<(String, i64)>,
     /// Claims since the object was new, or last failed.
     pub attempt: u32,
+    /// How often it was given up for a reason since it last made progress.
+    #[serde(default)]
+    pub put_offs: u32,
     /// When the last claim was made.
     pub claimed_at_ms: i64,
     /// When the record was last changed.
@@ -319,6 +324,7 @@ impl Record {
             pending: self.pending.clone(),
             extents: self.extents.clone(),
             attempt: self.attempt,
+            put_offs: self.put_offs,
             claimed_at_ms: self.claimed_at_ms,
             held_before_ms: self.duration_ms,
         }

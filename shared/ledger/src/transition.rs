@@ -40,6 +40,7 @@ pub(crate) enum Write<'a> {
     Pause(Option<&'a str>),
     Finish(&'a Totals),
     Fail(&'a str),
+    Abandon(&'a str),
     Split(&'a [Part]),
 }
 
@@ -79,9 +80,13 @@ pub(crate) fn claimed(record: Option<&Record>, request: &ClaimRequest, now_ms: i
         owner: request.owner.clone(),
         lease_until_ms: lease_end(now_ms, request.lease),
         fence: before.fence + 1,
-        config_version: if failed { request.config_version } else { before.config_version },
+        // A chunk that may have landed is sent as it was.
+        config_version: match (failed, &before.pending) {
+            (true, None) => request.config_version,
+            _ => before.config_version,
+        },
         attempt: if failed { 1 } else { before.attempt + 1 },
-        pending: before.pending.clone().filter(|_| !failed),
+        put_offs: if failed { 0 } else { before.put_offs },
         claimed_at_ms: now_ms,
         updated_at_ms: now_ms,
         finished_at_ms: None,
@@ -112,6 +117,7 @@ fn blank(request: &ClaimRequest) -> Record {
         is_owing: false,
         payer: None,
         attempt: 0,
+        put_offs: 0,
         claimed_at_ms: 0,
         updated_at_ms: 0,
         finished_at_ms: None,
@@ -156,7 +162,7 @@ pub(crate) fn standing(
     match (write, record.state) {
         (Write::Pause(_), State::Paused)
         | (Write::Finish(_), State::Done)
-        | (Write::Fail(_), State::Failed)
+        | (Write::Fail(_) | Write::Abandon(_), State::Failed)
         | (Write::Split(_), State::Split) => Ok(Standing::Already),
         (_, State::Paused | State::Done | State::Failed | State::Split | State::Replaced) => {
             Err(lost(claim))
@@ -180,7 +186,9 @@ pub(crate) fn standing(
             Some(found) => Err(still_pending(claim, found)),
             None => Ok(Standing::Due),
         },
-        (Write::Renew | Write::Pause(_) | Write::Fail(_), State::Loading) => Ok(Standing::Due),
+        (Write::Renew | Write::Pause(_) | Write::Fail(_) | Write::Abandon(_), State::Loading) => {
+            Ok(Standing::Due)
+        }
     }
 }
 
@@ -199,6 +207,7 @@ pub(crate) fn written(record: &Record, claim: &Claim, write: &Write<'_>, now_ms:
             after.steps = moved.steps;
             after.pending = moved.pending;
             after.extents = moved.extents;
+            after.put_offs = moved.put_offs;
             if let Write::Commit(done) = write {
                 after.is_owing = is_owing(&after.extents, &done.named);
             }
@@ -207,6 +216,7 @@ pub(crate) fn written(record: &Record, claim: &Claim, write: &Write<'_>, now_ms:
         Write::Pause(reason) => {
             after.state = State::Paused;
             after.reason = reason.map(|reason| bounded(reason).to_owned());
+            after.put_offs = put_offs(claim, *reason);
         }
         Write::Finish(totals) => {
             after.state = State::Done;
@@ -216,10 +226,12 @@ pub(crate) fn written(record: &Record, claim: &Claim, write: &Write<'_>, now_ms:
             after.steps += totals.steps;
             after.finished_at_ms = Some(now_ms);
         }
-        Write::Fail(reason) => {
+        Write::Fail(reason) | Write::Abandon(reason) => {
             after.state = State::Failed;
             after.reason = Some(bounded(reason).to_owned());
-            after.pending = None;
+            if matches!(write, Write::Fail(_)) {
+                after.pending = None;
+            }
             after.finished_at_ms = Some(now_ms);
         }
         Write::Split(parts) => {
@@ -240,6 +252,7 @@ pub(crate) fn advance(claim: &mut Claim, write: &Write<'_>, now_ms: i64) {
         Write::Commit(done) => {
             claim.written_version = Some(claim.config_version);
             claim.next_row = done.next_row;
+            claim.put_offs = 0;
             claim.counts = sum(claim, done);
             claim.bytes += done.bytes;
             claim.steps += done.steps;
@@ -247,13 +260,35 @@ pub(crate) fn advance(claim: &mut Claim, write: &Write<'_>, now_ms: i64) {
                 append(&mut claim.extents, extent(claim.config_version, &pending, done));
             }
         }
-        Write::Renew | Write::Pause(_) | Write::Finish(_) | Write::Fail(_) | Write::Split(_) => {}
+        Write::Renew
+        | Write::Pause(_)
+        | Write::Finish(_)
+        | Write::Fail(_)
+        | Write::Abandon(_)
+        | Write::Split(_) => {}
     }
 }
 
-/// Whether an object may be begun from its first row.
-pub(crate) fn may_reopen(record: &Record) -> bool {
+/// How often an object was given up for a reason since it last made progress,
+/// after it is given up once more.
+pub(crate) fn put_offs(claim: &Claim, reason: Option<&str>) -> u32 {
+    claim.put_offs + u32::from(reason.is_some())
+}
+
+/// Whether an object may be begun from its first row. What a payer has sent may
+/// come after the rows were deleted, so its time must be over.
+pub(crate) fn may_reopen(record: &Record, now_ms: i64) -> bool {
     matches!(record.state, State::Done | State::Failed | State::Replaced)
+        && !is_paid_for(record, now_ms)
+}
+
+/// Whether an object may be called replaced.
+pub(crate) fn may_replace(record: &Record, now_ms: i64) -> bool {
+    record.state != State::Loading && !is_paid_for(record, now_ms)
+}
+
+fn is_paid_for(record: &Record, now_ms: i64) -> bool {
+    record.payer.as_ref().is_some_and(|(_, until_ms)| *until_ms > now_ms)
 }
 
 /// An object as if nothing of it had been loaded.
@@ -273,8 +308,12 @@ pub(crate) fn anew(record: &Record, now_ms: i64) -> Record {
         extents: Vec::new(),
         is_owing: false,
         attempt: 0,
+        put_offs: 0,
         duration_ms: 0,
         cluster: None,
+        // A payer of before has nothing to pay any more.
+        fence: record.fence + 1,
+        payer: None,
         updated_at_ms: now_ms,
         finished_at_ms: None,
         reason: None,
@@ -311,6 +350,8 @@ pub(crate) fn united(
         updated_at_ms: now_ms,
         finished_at_ms: Some(now_ms),
         reason: None,
+        // Whoever pays begins anew: the extents are others.
+        fence: whole.fence + 1,
         ..whole.clone()
     };
     let mut parts: Vec<&Record> = parts.iter().collect();
@@ -327,6 +368,23 @@ pub(crate) fn united(
     }
     after.is_owing = is_owing(&after.extents, named);
     after
+}
+
+/// A split object that cannot be loaded, with what its parts have brought.
+pub(crate) fn failed_split(
+    whole: &Record,
+    parts: &[Record],
+    named: &[String],
+    reason: &str,
+    now_ms: i64,
+) -> Record {
+    Record {
+        state: State::Failed,
+        reason: Some(bounded(reason).to_owned()),
+        cluster: whole.cluster.clone(),
+        table: whole.table.clone(),
+        ..united(whole, parts, &Totals::default(), named, now_ms)
+    }
 }
 
 /// Where a committed chunk is.

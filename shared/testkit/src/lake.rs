@@ -159,19 +159,30 @@ impl Lake {
         let url = self.state.function("mother").and_then(|mother| mother.dlq_url.clone());
         let url = url.context("mother has dead letters")?;
         self.until(&format!("a dead letter with `{text}`"), || async {
-            let received = self
-                .sqs
-                .receive_message()
-                .queue_url(&url)
-                .max_number_of_messages(10)
-                // Long enough for the next receive to bring others.
-                .visibility_timeout(1)
-                .send()
-                .await?;
-            let bodies = received.messages().iter().filter_map(|message| message.body());
+            let letters = self.letters(&url).await?;
+            let bodies = letters.iter().filter_map(|message| message.body());
             Ok(bodies.into_iter().find(|body| body.contains(text)).map(str::to_owned))
         })
         .await
+    }
+
+    /// All messages of a queue that are visible. They stay where they are.
+    async fn letters(&self, url: &str) -> anyhow::Result<Vec<aws_sdk_sqs::types::Message>> {
+        let mut letters = Vec::new();
+        loop {
+            let receive = self.sqs.receive_message().queue_url(url).max_number_of_messages(10);
+            let received = receive.visibility_timeout(30).send().await?.messages;
+            let some = received.unwrap_or_default();
+            if some.is_empty() {
+                break;
+            }
+            letters.extend(some);
+        }
+        for letter in &letters {
+            let shown = self.sqs.change_message_visibility().queue_url(url).visibility_timeout(0);
+            shown.set_receipt_handle(letter.receipt_handle.clone()).send().await?;
+        }
+        Ok(letters)
     }
 
     /// Sends a message to mother's queue.

@@ -26,9 +26,15 @@ pub struct Setup {
     pub concurrency: usize,
     /// Whether the function that pays debts is there, to be invoked.
     pub reconcile: bool,
+    /// Seconds from one run of it to the next, if nobody invokes it.
+    pub reconcile_seconds: Option<u32>,
     /// The trigger of the function that takes records of Kafka, if it is there, and
     /// so many partitions of its topic.
     pub sink: Option<(KafkaSourceOptions, i32)>,
+    /// Instances of the function that takes events over HTTP into the topic of the
+    /// trigger, if it is there, with its drain and their places for what Kafka does
+    /// not take.
+    pub pixel: Option<usize>,
     /// Variables of the functions beside the stack's own.
     pub env: BTreeMap<String, String>,
 }
@@ -45,7 +51,9 @@ impl Setup {
             visibility_timeout_s: 5,
             max_receive_count: 3,
             reconcile: false,
+            reconcile_seconds: None,
             sink: None,
+            pixel: None,
             concurrency: 2,
             env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         }
@@ -84,6 +92,7 @@ pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
     if setup.reconcile {
         let mut reconcile = FunctionOptions::new("reconcile", programs.join("reconcile"));
         reconcile.timeout_seconds = setup.timeout_seconds;
+        reconcile.schedule_seconds = setup.reconcile_seconds;
         reconcile.env.clone_from(&setup.env);
         functions.push(reconcile);
     }
@@ -95,8 +104,26 @@ pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
         sink.env.clone_from(&setup.env);
         sink.kafka = vec![trigger.clone()];
         functions.push(sink);
-        let topic = TopicOptions { name: trigger.topic.clone(), partitions: *partitions };
-        kafka = Some(KafkaOptions { topics: vec![topic], ..KafkaOptions::default() });
+        let events = TopicOptions { name: trigger.topic.clone(), partitions: *partitions };
+        let invalid = TopicOptions { name: format!("{}.invalid", trigger.topic), partitions: 1 };
+        kafka = Some(KafkaOptions { topics: vec![events, invalid], ..KafkaOptions::default() });
+    }
+    let mut buckets =
+        vec![BucketOptions { name: "landing".to_owned(), notify: Some("mother".to_owned()) }];
+    if let Some(instances) = setup.pixel {
+        let mut pixel = FunctionOptions::new("pixel", programs.join("pixel"));
+        pixel.http = true;
+        pixel.concurrency = instances;
+        let mut drain = FunctionOptions::new("drain", programs.join("drain"));
+        drain.queue = Some(QueueOptions {
+            fifo: true,
+            visibility_timeout_s: setup.visibility_timeout_s,
+            // An outage lasts as long as it lasts.
+            max_receive_count: 1000,
+            ..QueueOptions::default()
+        });
+        functions.extend([pixel, drain]);
+        buckets.push(BucketOptions { name: devstack::SPILL_BUCKET.to_owned(), notify: None });
     }
     let cluster =
         |name: &&str| ClusterOptions { name: (*name).to_owned(), role: "ingestion".to_owned() };
@@ -117,10 +144,7 @@ pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
         program: Program { path: program, ..defaults.program.clone() },
         launcher: Some(programs.join("launcher")),
         clusters: setup.clusters.iter().map(cluster).collect(),
-        buckets: vec![BucketOptions {
-            name: "landing".to_owned(),
-            notify: Some("mother".to_owned()),
-        }],
+        buckets,
         functions,
         kafka,
         ..defaults

@@ -194,15 +194,33 @@ impl Warehouse for ClickHouse {
         table: &TableSpec,
         since_ms: i64,
     ) -> Result<bool, WarehouseError> {
-        let params = [
-            ("database", table.database.clone()),
-            ("table", table.name.clone()),
-            ("since_ms", since_ms.to_string()),
-        ];
-        let answer = self.query(cluster, schema::COUNT_INSERTS_SINCE, &params).await?;
-        let since = answer.first().and_then(|row| row.get("since")).and_then(|one| one.as_u64());
-        // Half of the window is left for INSERTs that come meanwhile.
-        Ok(since.is_some_and(|since| since < table.deduplication_window / 2))
+        // A repeated INSERT reaches the targets of views, too: each has to know it.
+        let mut left = vec![(table.database.clone(), table.name.clone())];
+        let mut seen = BTreeSet::new();
+        while let Some((database, name)) = left.pop() {
+            if !seen.insert((database.clone(), name.clone())) {
+                continue;
+            }
+            let is_base = seen.len() == 1;
+            let window = if is_base { table.deduplication_window } else { u64::MAX };
+            let of_table = [("database", database), ("table", name)];
+            let since = [("since_ms", since_ms.to_string())];
+            let params = [&of_table[..], &since[..]].concat();
+            let answer = self.query(cluster, schema::MEMORY, &params).await?;
+            if !answer.first().is_some_and(|row| is_remembered(row, window)) {
+                return Ok(false);
+            }
+            for row in self.query(cluster, schema::TARGETS, &of_table).await? {
+                let text = |name: &str| row.get(name)?.as_str().map(str::to_owned);
+                match (text("database_name"), text("table_name")) {
+                    (Some(database), Some(name)) if !name.is_empty() => {
+                        left.push((database, name));
+                    }
+                    _ => return Ok(false),
+                }
+            }
+        }
+        Ok(true)
     }
 
     async fn landed_rows(
@@ -289,6 +307,22 @@ impl Warehouse for ClickHouse {
             }
         }
     }
+}
+
+/// Whether a table that is asked by [`schema::MEMORY`] surely remembers tokens of
+/// the moment: half of each window is left for INSERTs that come meanwhile.
+fn is_remembered(row: &JsonRow, window: u64) -> bool {
+    let number = |name: &str| row.get(name).and_then(serde_json::Value::as_u64);
+    let is_within = |since: Option<u64>, window: Option<u64>| {
+        since.zip(window).is_some_and(|(since, window)| since < window / 2)
+    };
+    let own = number("window").map(|own| own.min(window));
+    let seconds = row.get("window_seconds").is_none_or(serde_json::Value::is_null)
+        || is_within(
+            row.get("age_seconds").and_then(|age| u64::try_from(age.as_i64()?.max(0)).ok()),
+            number("window_seconds"),
+        );
+    number("remembers") == Some(1) && is_within(number("since"), own) && seconds
 }
 
 /// What a table that is missing answers.

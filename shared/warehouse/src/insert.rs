@@ -20,9 +20,10 @@ use clickhouse::insert_formatted::InsertFormatted;
 use native::BlockEncoder;
 
 use crate::cluster::Cluster;
-use crate::error::{Attempt, WarehouseError};
+use crate::error::{Attempt, Reaction, WarehouseError};
 use crate::node::Node;
 use crate::port::{Insert, InsertSpec};
+use crate::prepare::prepare;
 use crate::schema;
 use crate::sql::Qualified;
 
@@ -150,9 +151,18 @@ async fn failure(
 ) -> WarehouseError {
     let mut error = node.error(attempt(node, spec), error);
     cluster.learn(node, &error).await;
+    let known = cluster.prepared(&spec.database, &spec.table);
     // Whatever the server refuses, the table is looked at again before the next try.
     if error.server_code().is_some() && cluster.forget(&spec.database, &spec.table) {
         error.was_in_order();
+    }
+    // Before the rows are blamed: a column may have another type since the table was
+    // found in order.
+    if error.reaction() == Reaction::Quarantine
+        && let Some(known) = known
+        && let Err(misfit @ WarehouseError::Table { .. }) = prepare(node, &known.spec).await
+    {
+        return misfit;
     }
     error
 }

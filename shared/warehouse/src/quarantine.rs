@@ -17,12 +17,15 @@ pub const DATABASE: &str = "motherlode";
 /// Name of the quarantine table.
 pub const TABLE: &str = "quarantine";
 
-/// The objects of `{source:String}` that have rows in the quarantine.
+/// The objects of `{source:String}` that have rows in the quarantine: at most
+/// `{limit:UInt32}` of those behind `{after:String}`.
 pub const OBJECTS: &str = "
-SELECT DISTINCT bucket, key, etag
+SELECT object, any(bucket) AS bucket, any(key) AS key, any(etag) AS etag
 FROM motherlode.quarantine
-WHERE source = {source:String}
-ORDER BY bucket, key, etag";
+WHERE source = {source:String} AND object > {after:String}
+GROUP BY object
+ORDER BY object
+LIMIT {limit:UInt32}";
 
 /// Numbers of the quarantined rows of one object, in order, each once: at most
 /// `{limit:UInt32}` from `{from:UInt64}` on.
@@ -40,6 +43,16 @@ SELECT object, uniqExact(row) AS rows
 FROM motherlode.quarantine
 WHERE has(arrayMap(name -> unhex(name), splitByChar(',', {objects:String})), object)
 GROUP BY object";
+
+/// How many rows of `{object:String}` of `{source:String}` committed chunks have put
+/// there: source rows from `{starts}` up to `{ends}`, by a document's `{versions}`. A
+/// chunk that failed, or was begun once more, has left its bad rows, too.
+pub const COUNT_COMMITTED: &str = "
+SELECT uniqExact(row) AS rows
+FROM motherlode.quarantine
+WHERE source = {source:String} AND object = {object:String}
+  AND arrayExists((version, start, end) -> config_version = version AND row >= start AND row < end,
+      {versions:Array(UInt64)}, {starts:Array(UInt64)}, {ends:Array(UInt64)})";
 
 /// Rows of one batch: raw rows may be long.
 const BATCH_ROWS: usize = 8_192;

@@ -70,11 +70,27 @@ pub(crate) fn create_table(
     if is_merge_tree(engine) {
         let _ =
             write!(sql, "\nSETTINGS {} = {}", window_setting(engine), table.deduplication_window);
+        if is_replicated(engine) {
+            // Newer servers forget after an hour what they have numbers for.
+            let _ = write!(sql, ", replicated_deduplication_window_seconds = {REMEMBERED_SECONDS}");
+        }
         if columns.iter().any(|column| is_suspicious(&column.column_type)) {
             sql.push_str(", allow_suspicious_low_cardinality_types = 1");
         }
+        if columns.iter().any(|column| is_long(&column.column_type)) {
+            sql.push_str(", allow_suspicious_fixed_string_types = 1");
+        }
     }
     Ok(sql)
+}
+
+/// Whether the type has a `FixedString` of more than 256 bytes, which the server takes
+/// for a mistake unless it is told that it is meant.
+fn is_long(column_type: &str) -> bool {
+    column_type.split("FixedString(").skip(1).any(|inner| {
+        let digits = inner.split(')').next().unwrap_or_default();
+        digits.parse::<u32>().is_ok_and(|size| size > 256)
+    })
 }
 
 /// Whether the type has a dictionary of numbers or dates, which the server takes
@@ -169,14 +185,50 @@ pub(crate) fn delete_object(table: &TableSpec) -> String {
     format!("DELETE FROM {} WHERE _object = {{object:String}}", qualified(table))
 }
 
-/// At most how many blocks came to a table since a moment. Blocks are numbered
-/// as they come (in each partition, where the engine is replicated); a merged
-/// part has the numbers of all that it was made of, and so counts too many.
-/// A minute is left for clocks that differ.
-pub(crate) const COUNT_INSERTS_SINCE: &str = "\
-    SELECT toUInt64(sum(max_block_number - min_block_number + 1)) AS since FROM system.parts \
-    WHERE active AND database = {database:String} AND table = {table:String} \
-    AND modification_time >= fromUnixTimestamp64Milli({since_ms:Int64}) - INTERVAL 1 MINUTE";
+/// What a table remembers of tokens, and what came to it since a moment: at most so
+/// many blocks. They are numbered as they come (in each partition, where the engine
+/// is replicated); a merged part has the numbers of all that it was made of, and so
+/// counts too many. A minute is left for clocks that differ.
+pub(crate) const MEMORY: &str = r"
+WITH
+    match(engine, '^(Replicated|Shared)') AS replicated,
+    if(replicated,
+       extract(engine_full, '(?:SETTINGS|,) replicated_deduplication_window = (\\d+)'),
+       extract(engine_full, '(?:SETTINGS|,) non_replicated_deduplication_window = (\\d+)')) AS own_number,
+    extract(engine_full, '(?:SETTINGS|,) replicated_deduplication_window_seconds = (\\d+)') AS own_seconds,
+    (SELECT groupArray((name, value)) FROM system.merge_tree_settings WHERE name LIKE '%deduplication_window%') AS settings,
+    (name) -> arrayFirst(pair -> pair.1 = name, settings).2 AS of_server
+SELECT
+    endsWith(engine, 'MergeTree') AS remembers,
+    toUInt64OrZero(if(own_number != '', own_number,
+        of_server(if(replicated, 'replicated_deduplication_window', 'non_replicated_deduplication_window')))) AS window,
+    if(replicated, toUInt64OrZero(if(own_seconds != '', own_seconds,
+        of_server('replicated_deduplication_window_seconds'))), NULL) AS window_seconds,
+    toInt64(dateDiff('second', fromUnixTimestamp64Milli({since_ms:Int64}), now64(3))) AS age_seconds,
+    (SELECT toUInt64(sum(max_block_number - min_block_number + 1)) FROM system.parts
+     WHERE active AND database = {database:String} AND table = {table:String}
+     AND modification_time >= fromUnixTimestamp64Milli({since_ms:Int64}) - INTERVAL 1 MINUTE) AS since
+FROM system.tables
+WHERE database = {database:String} AND name = {table:String}";
+
+/// The tables that materialized views on a table write to. Empty names where that
+/// cannot be said, also because the user may not see the view.
+pub(crate) const TARGETS: &str = r"
+WITH
+    '^CREATE MATERIALIZED VIEW (?:(?:`[^`]+`|\\w+)\\.)?(?:`[^`]+`|\\w+)[^(]*? TO (`[^`]+`|\\w+)\\.(`[^`]+`|\\w+)' AS form,
+    views AS (
+        SELECT arrayJoin(arrayZip(dependencies_database, dependencies_table)) AS view
+        FROM system.tables
+        WHERE database = {database:String} AND name = {table:String})
+SELECT
+    extractGroups(of.create_table_query, form) AS target,
+    multiIf(notEmpty(target), trim(BOTH '`' FROM target[1]),
+        of.engine != 'MaterializedView' OR match(of.create_table_query, ' TO '), '', of.database) AS database_name,
+    multiIf(notEmpty(target), trim(BOTH '`' FROM target[2]),
+        of.engine != 'MaterializedView' OR match(of.create_table_query, ' TO '), '',
+        concat('.inner_id.', toString(of.uuid))) AS table_name
+FROM views
+LEFT JOIN system.tables AS of ON of.database = views.view.1 AND of.name = views.view.2";
 
 /// Counts the rows of each of `{objects:String}`: in hexadecimal, with commas
 /// between.
@@ -191,12 +243,16 @@ pub fn count_by_object(table: &TableSpec) -> String {
 }
 
 /// Counts the rows of `{object:String}` whose source rows are in the quarantine
-/// of `{source:String}`: those that were replayed.
+/// of `{source:String}`, put there by the chunks that
+/// [`COUNT_COMMITTED`](crate::quarantine::COUNT_COMMITTED) counts: those that were
+/// replayed.
 #[must_use]
 pub fn count_replayed(table: &TableSpec) -> String {
     format!(
         "SELECT count() AS rows FROM {} PREWHERE _object = {{object:String}} WHERE _row IN \
-         (SELECT row FROM motherlode.quarantine WHERE source = {{source:String}} AND object = {{object:String}})",
+         (SELECT row FROM motherlode.quarantine WHERE source = {{source:String}} AND object = {{object:String}} \
+         AND arrayExists((version, start, end) -> config_version = version AND row >= start AND row < end, \
+         {{versions:Array(UInt64)}}, {{starts:Array(UInt64)}}, {{ends:Array(UInt64)}}))",
         qualified(table)
     )
 }
@@ -258,9 +314,17 @@ fn engine_name(engine: &str) -> &str {
     engine.split(['(', ' ', '\n']).next().unwrap_or(engine)
 }
 
+fn is_replicated(engine: &str) -> bool {
+    engine_name(engine).starts_with("Replicated") || engine_name(engine).starts_with("Shared")
+}
+
+/// How long a replicated table of ours remembers tokens: a week, the server's own
+/// default until 2025.
+const REMEMBERED_SECONDS: u32 = 604_800;
+
 /// The setting that says how many blocks a table of this engine remembers.
 pub(crate) fn window_setting(engine: &str) -> &'static str {
-    if engine_name(engine).starts_with("Replicated") || engine_name(engine).starts_with("Shared") {
+    if is_replicated(engine) {
         "replicated_deduplication_window"
     } else {
         "non_replicated_deduplication_window"
@@ -397,7 +461,9 @@ mod tests {
         let sql = create_table(&spec, &server_columns(&spec.columns)).expect("valid");
         assert!(
             sql.contains("ORDER BY tuple()")
-                && sql.ends_with("SETTINGS replicated_deduplication_window = 7"),
+                && sql.ends_with(
+                    "SETTINGS replicated_deduplication_window = 7, replicated_deduplication_window_seconds = 604800"
+                ),
             "{sql}"
         );
         let spec = TableSpec { ttl: Some("x; DROP TABLE y".into()), ..table() };

@@ -16,7 +16,7 @@ pub enum ServerKind {
     TooManyParts,
     /// One INSERT would touch more partitions than a server accepts.
     TooManyPartitions,
-    /// Memory, disk, threads or connections are short, or quotas used up.
+    /// Memory, threads or connections are short, or quotas used up.
     Overloaded,
     /// A time limit on the server's side.
     Timeout,
@@ -24,7 +24,7 @@ pub enum ServerKind {
     Network,
     /// Keeper or the replication is not healthy.
     Replication,
-    /// The table takes no writes for now.
+    /// The table takes no writes for now, or the disk has no room for them.
     ReadOnlyTable,
     /// The body ended before the data did: our connection was cut.
     CutBody,
@@ -66,13 +66,13 @@ impl ServerKind {
                 Self::TooManyPartitions
             }
             252 => Self::TooManyParts,
-            173 | 201 | 202 | 203 | 241 | 243 | 439 | 692 | 700 | 745 => Self::Overloaded,
+            173 | 201 | 202 | 203 | 241 | 439 | 692 | 700 | 745 => Self::Overloaded,
             159 | 160 | 718 => Self::Timeout,
             209 | 210 | 279 | 425 | 499 | 519 | 1000 => Self::Network,
             225 | 244 | 254 | 285 | 286 | 289 | 319 | 342 | 415 | 416 | 529 | 568 | 659 | 999 => {
                 Self::Replication
             }
-            242 => Self::ReadOnlyTable,
+            242 | 243 => Self::ReadOnlyTable,
             33 => Self::CutBody,
             // 57, 82, 218, 473: somebody else creates or drops at the same time.
             57 | 82 | 216 | 218 | 236 | 394 | 473 | 677 | 695 | 696 | 722 | 735 => {

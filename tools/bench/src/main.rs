@@ -8,21 +8,56 @@
 //! server's idle rate is measured before and taken off.
 
 mod cases;
+mod cold;
 mod data;
+mod funnel;
+mod lambda;
 mod meter;
+mod pixel;
 mod python;
 mod rows;
 mod run;
+mod sink;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use anyhow::Context as _;
+use clap::{Parser, ValueEnum};
+use testkit::Lake;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum What {
+    /// Files through the mother.
+    #[default]
+    Files,
+    /// Records of Kafka through the sink.
+    Sink,
+    /// Requests through the pixel.
+    Pixel,
+    /// A funnel over raw JSON and over typed events.
+    Funnel,
+    /// From the start of a process to its first answer.
+    Cold,
+}
 
 /// What to measure.
 #[derive(Debug, Clone, Parser)]
 pub struct Options {
+    /// What is measured.
+    #[arg(value_enum, default_value_t)]
+    pub what: What,
+    /// Events of `funnel`.
+    #[arg(long, default_value_t = 20_000_000)]
+    pub events: u64,
+    /// Requests of each case of `pixel`.
+    #[arg(long, default_value_t = 5_000)]
+    pub requests: usize,
+    /// Events of `sink`.
+    #[arg(long, default_value_t = 200_000)]
+    pub events_of_sink: usize,
     /// Rows of the generated files.
     #[arg(long, default_value_t = 1_000_000)]
     pub rows: usize,
@@ -53,11 +88,38 @@ pub struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run::run(&Options::parse()).await {
+    let options = Options::parse();
+    let done = match options.what {
+        What::Files => run::run(&options).await,
+        What::Sink => sink::run(&options).await,
+        What::Pixel => pixel::run(&options).await,
+        What::Funnel => funnel::run(&options).await,
+        What::Cold => cold::run(&options).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             meter::say(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The folder of the workspace.
+fn workspace() -> anyhow::Result<&'static Path> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).context("the workspace's folder")
+}
+
+/// Runs the files of a folder that are named by a number, in their order.
+async fn tables(lake: &Lake, folder: &Path) -> anyhow::Result<()> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<_>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
+    files.sort();
+    for file in files {
+        let sql = std::fs::read_to_string(&file)?;
+        lake.query("ingestion", &sql).await.with_context(|| file.display().to_string())?;
+    }
+    Ok(())
 }

@@ -20,7 +20,7 @@ const CALIBRATION: Duration = Duration::from_secs(4);
 /// Measures every case and prints the report.
 pub async fn run(options: &Options) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let workspace = root.ancestors().nth(2).context("the workspace's folder")?;
+    let workspace = crate::workspace()?;
     let cache = workspace.join(".motherlode").join("cache");
     let folder = tempfile::tempdir()?;
     say("making the files");
@@ -55,12 +55,27 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         }
         rows.push(Row::of(case.name, case.rows, &samples, bench.python.is_some()));
     }
-    {
-        use std::io::Write as _;
-        writeln!(std::io::stdout().lock(), "{}", render(&rows))?;
+    report(options, &rows)?;
+    for row in &rows {
+        ensure!(
+            row.peak_rss_mb <= PEAK_MB,
+            "{}: the function took {} MB, at most {PEAK_MB} are allowed",
+            row.case,
+            row.peak_rss_mb
+        );
     }
+    Ok(())
+}
+
+/// Most memory that the function may take for a file, in MB.
+const PEAK_MB: f64 = 128.0;
+
+/// Prints the table, and writes it as JSON where that is wanted.
+pub fn report(options: &Options, rows: &[Row]) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    writeln!(std::io::stdout().lock(), "{}", render(rows))?;
     if let Some(file) = &options.json {
-        std::fs::write(file, serde_json::to_vec_pretty(&rows)?)?;
+        std::fs::write(file, serde_json::to_vec_pretty(rows)?)?;
     }
     Ok(())
 }

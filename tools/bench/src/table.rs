@@ -9,6 +9,10 @@ fn goals(case: &str) -> Option<[f64; 4]> {
         "parquet" | "flights-3m.parquet" => Some([1.15, 0.85, 0.6, 128.0]),
         "csv.gz" => Some([0.65, 0.33, 0.45, 128.0]),
         "jsonl.gz" => Some([0.55, 0.28, 0.35, 128.0]),
+        // The issue names one goal for the total, and none for the rest.
+        "sink, raw and view" | "sink, typed columns" => {
+            Some([0.6, f64::INFINITY, f64::INFINITY, 128.0])
+        }
         _ => None,
     }
 }
@@ -32,6 +36,7 @@ pub fn render(rows: &[Row]) -> String {
         let beside = |value: Option<f64>, goal: usize| match (value, goals) {
             (None, _) => "-".to_owned(),
             (Some(value), None) => format!("{value:.2}"),
+            (Some(value), Some(goals)) if goals[goal].is_infinite() => format!("{value:.2}"),
             (Some(value), Some(goals)) => {
                 let mark = if value <= goals[goal] { "✓" } else { "✗" };
                 format!("{value:.2} ≤ {} {mark}", goals[goal])

@@ -20,6 +20,9 @@ struct Options {
     /// Smaller numbers: what the tests run.
     #[arg(long)]
     quick: bool,
+    /// Name of the stack: runs side by side need one each.
+    #[arg(long, default_value = "chaos")]
+    stack: String,
     /// Only shows which scenarios there are.
     #[arg(long)]
     list: bool,
@@ -49,11 +52,13 @@ async fn chaos(options: &Options) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let size = if options.quick { Size::Quick } else { Size::Full };
+    // As long as the process.
+    let stack: &'static str = options.stack.clone().leak();
     let mut outcomes = Vec::new();
     for scenario in wanted {
         let seed = options.seed.unwrap_or_else(Dice::fresh_seed);
         say(&format!("{} {}: seed {seed}", scenario.number, scenario.name));
-        let outcome = chaos::run(scenario, size, seed).await;
+        let outcome = chaos::run(scenario, size, seed, stack).await;
         say(&format!("{} {}: {}", outcome.number, outcome.name, outcome.verdict()));
         outcomes.push(outcome);
         if let Some(file) = &options.json {

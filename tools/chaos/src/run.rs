@@ -23,6 +23,8 @@ pub struct Run {
     pub size: Size,
     /// What everything random of it comes from.
     pub dice: Dice,
+    /// Name of its stack.
+    pub stack: &'static str,
     name: &'static str,
     outcome: Outcome,
 }
@@ -31,7 +33,7 @@ impl Run {
     /// A run that has done nothing yet.
     pub fn new(number: u8, name: &'static str, size: Size, seed: u64) -> Self {
         let outcome = Outcome::new(number, name, size, seed);
-        Self { size, dice: Dice::new(seed), name, outcome }
+        Self { size, dice: Dice::new(seed), stack: "chaos", name, outcome }
     }
 
     /// The number for this size.
@@ -44,7 +46,7 @@ impl Run {
 
     /// A stack for this run: the tests' and a person's may run side by side.
     pub fn setup(&self) -> Setup {
-        Setup::new(self.pick("chaos", "chaos-quick"))
+        Setup::new(self.stack)
     }
 
     /// Says something to the person who waits.

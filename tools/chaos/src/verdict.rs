@@ -61,8 +61,12 @@ pub async fn oracle(arena: &Arena, files: &Path, format: &str) -> anyhow::Result
 pub async fn union(run: &mut Run, arena: &Arena, feed: &Feed) -> anyhow::Result<Fingerprint> {
     let table = format!("{DATABASE}.{}", feed.table());
     for cluster in feed.clusters {
-        let own = fingerprint(arena, cluster, &table, "_object, _row").await?;
-        run.check(own.rows == own.distinct, || format!("{cluster} holds rows twice: {own:?}"));
+        for table in [&table, &format!("{table}_seen")] {
+            let own = fingerprint(arena, cluster, table, "_object, _row").await?;
+            run.check(own.rows == own.distinct, || {
+                format!("{cluster} holds rows of {table} twice: {own:?}")
+            });
+        }
     }
     let names = COLUMNS.map(|(name, _)| name).join(", ");
     let selects: Vec<_> = arena

@@ -20,11 +20,13 @@ static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 #[case(10)]
 #[case(11)]
 #[case(12)]
+#[case(13)]
+#[case(14)]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_is_there_once(#[case] number: u8) {
     let _turn = TURN.lock().await;
     let scenario = SCENARIOS.iter().find(|scenario| scenario.number == number).unwrap();
-    let outcome = chaos::run(scenario, Size::Quick, Dice::fresh_seed()).await;
+    let outcome = chaos::run(scenario, Size::Quick, Dice::fresh_seed(), "chaos-quick").await;
     assert!(
         outcome.passed(),
         "{:#?}\nthe same again: cargo xtask chaos {number} --quick --seed {}",

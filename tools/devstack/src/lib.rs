@@ -34,6 +34,7 @@ mod process;
 mod render;
 mod resources;
 mod runtime_api;
+mod schedule;
 mod setup;
 mod sqs_source;
 mod state;

@@ -103,6 +103,9 @@ pub struct FunctionOptions {
     /// Whether an HTTP API stands in front of it.
     #[serde(default)]
     pub http: bool,
+    /// Seconds from one scheduled invocation to the next; none without it.
+    #[serde(default)]
+    pub schedule_seconds: Option<u32>,
 }
 
 /// A Kafka cluster of one broker.
@@ -268,6 +271,7 @@ impl FunctionOptions {
             queue: None,
             kafka: vec![],
             http: false,
+            schedule_seconds: None,
         }
     }
 }
@@ -331,6 +335,9 @@ impl Options {
                     "{}: concurrency and timeout_seconds must not be 0",
                     function.name
                 ));
+            }
+            if function.schedule_seconds == Some(0) {
+                return wrong(format!("{}: schedule_seconds must not be 0", function.name));
             }
             if function.queue.is_some() && !self.aws {
                 return wrong(format!("{}: a queue needs `aws: true`", function.name));

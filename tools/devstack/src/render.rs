@@ -87,6 +87,11 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
             )?;
         }
     }
+    for function in &state.functions {
+        if let Some(url) = &function.url {
+            writeln!(out, "\nthe HTTP API of {}: {url}", function.name)?;
+        }
+    }
     writeln!(out, "\nuse it from a shell:")?;
     writeln!(out, "  set -a; . '{}'; set +a", state.env_file().display())?;
     writeln!(out, "logs: {}", state.dir.join("logs").display())?;

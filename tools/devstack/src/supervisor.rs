@@ -26,6 +26,7 @@ use crate::kafka_source::{KafkaSource, Progress};
 use crate::lock::Lock;
 use crate::moto::Moto;
 use crate::options::{FunctionOptions, KafkaSourceOptions, Options};
+use crate::schedule::Schedule;
 use crate::sqs_source::SqsSource;
 use crate::state::{AwsState, FunctionState, Phase, StackState};
 use crate::{control, http, resources, setup};
@@ -146,6 +147,9 @@ async fn run(options: &Options) -> Result<()> {
     }
     for source in &stack.topics {
         work.spawn(source.clone().run());
+    }
+    for schedule in schedules(&stack, &options.region) {
+        work.spawn(schedule.run());
     }
     for (listener, gateway) in gateways {
         let answer = move |request| {
@@ -295,6 +299,13 @@ fn sources(stack: &Stack) -> Vec<SqsSource> {
         })
     };
     stack.functions.iter().filter_map(source).collect()
+}
+
+fn schedules<'a>(stack: &'a Stack, region: &'a str) -> impl Iterator<Item = Schedule> + 'a {
+    stack.functions.iter().filter_map(|function| {
+        let every = Duration::from_secs(function.options.schedule_seconds?.into());
+        Some(Schedule { function: function.clone(), every, region: region.to_owned() })
+    })
 }
 
 fn topics(

@@ -11,6 +11,7 @@ use ledger::State;
 use model::ObjectId;
 use model::notification::Named;
 use serde::Serialize;
+use tokio::time::MissedTickBehavior;
 
 use crate::cli::Global;
 use crate::failure::{Advise as _, advised};
@@ -77,6 +78,8 @@ pub async fn run(args: &BackfillArgs, global: &Global, ui: &Ui) -> anyhow::Resul
     let s3 = target.s3();
     let task = ui.task("backfill");
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / args.rate);
+    // Objects that are left out bring no right to a burst.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut done = Backfill::default();
     let mut pages = s3.list_objects_v2().bucket(&bucket).prefix(&prefix).into_paginator().send();
     while let Some(page) = pages.next().await {

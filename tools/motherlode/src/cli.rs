@@ -13,6 +13,7 @@ use crate::dlq::DlqCommand;
 use crate::drift::DriftArgs;
 use crate::load::LoadArgs;
 use crate::objects::ObjectsArgs;
+use crate::partitions::PartitionsArgs;
 use crate::quarantine::QuarantineCommand;
 use crate::query::QueryArgs;
 use crate::reconcile::ReconcileArgs;
@@ -68,6 +69,8 @@ pub enum Command {
     Load(LoadArgs),
     /// The ledger: what was loaded, and what was not.
     Objects(ObjectsArgs),
+    /// Kafka's partitions: what was written of them, what waits, what is owed.
+    Partitions(PartitionsArgs),
     /// Rows read, written, filtered and quarantined by source and hour; with
     /// `--check`, compared with what the clusters hold.
     Accounting(AccountingArgs),
@@ -128,6 +131,7 @@ mod tests {
     #[case("load a.csv b.csv --source s --bucket landing")]
     #[case("load a.csv --source s --local --key x")]
     #[case("objects --source s --failed --limit 3")]
+    #[case("partitions --source s")]
     #[case("quarantine list --source s --object k --limit 3")]
     #[case("quarantine show --source s --object k --row 7")]
     #[case("quarantine replay --source s --object k")]

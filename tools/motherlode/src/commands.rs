@@ -5,8 +5,8 @@ use clap::CommandFactory as _;
 use crate::cli::{Cli, Command};
 use crate::ui::Ui;
 use crate::{
-    accounting, backfill, demo, dlq, drift, load, objects, quarantine, query, reconcile, reload,
-    sources, stack,
+    accounting, backfill, demo, dlq, drift, load, objects, partitions, quarantine, query,
+    reconcile, reload, sources, stack,
 };
 
 /// Does what the command line asks for.
@@ -16,6 +16,7 @@ pub async fn run(cli: Cli, ui: &Ui) -> anyhow::Result<()> {
         Command::Sources(command) => sources::run(command, global, ui).await,
         Command::Load(args) => load::run(&args, global, ui).await,
         Command::Objects(args) => objects::run(&args, global, ui).await,
+        Command::Partitions(args) => partitions::run(&args, global, ui).await,
         Command::Quarantine(command) => quarantine::run(command, global, ui).await,
         Command::Drift(args) => drift::run(&args, global, ui).await,
         Command::Dlq(command) => dlq::run(command, global, ui).await,

@@ -113,6 +113,8 @@ async fn look(args: &DlqArgs, queues: &Queues, ingest: &Ingest) -> anyhow::Resul
             .queue_url(&queues.dead_letters)
             .max_number_of_messages(most)
             .visibility_timeout(LOOKING_SECONDS)
+            // A short poll asks some of the servers only, and may find nothing.
+            .wait_time_seconds(1)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send()
             .await

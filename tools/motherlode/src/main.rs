@@ -5,6 +5,7 @@
 mod accounting;
 mod backfill;
 mod cli;
+mod clickstream;
 mod commands;
 mod demo;
 mod dlq;
@@ -13,6 +14,7 @@ mod failure;
 mod infer;
 mod load;
 mod objects;
+mod partitions;
 mod quarantine;
 mod query;
 mod reconcile;

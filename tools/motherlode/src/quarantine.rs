@@ -177,21 +177,31 @@ async fn replay(args: &ReplayArgs, target: &Target, ui: &Ui) -> anyhow::Result<(
     let hint = || "see which rows are bad: `motherlode quarantine list --source SOURCE`";
     let source = ingest.catalog.get(&args.source, None).await.hint(hint)?;
     let mut done = Vec::new();
+    let mut failures = Vec::new();
     let mut busy = 0;
     for cluster in &source.document.write.clusters {
-        for object in ingest.quarantined_objects(&args.source, cluster).await.hint(hint)? {
+        let objects = match ingest.quarantined_objects(&args.source, cluster).await {
+            Ok(objects) => objects,
+            // The other clusters are replayed to all the same.
+            Err(error) => {
+                failures.push(error.chain());
+                continue;
+            }
+        };
+        for object in objects {
             if args.object.as_ref().is_some_and(|key| *key != object.key) {
                 continue;
             }
             let task = ui.task(&object.to_string());
             task.at(&format!("to {cluster}"), "");
-            match ingest.replay(&source, &object, cluster, Deadline::none()).await.hint(hint)? {
-                Some(replayed) => done.push(replayed),
-                None => busy += 1,
+            match ingest.replay(&source, &object, cluster, Deadline::none()).await {
+                Ok(Some(replayed)) => done.push(replayed),
+                Ok(None) => busy += 1,
+                Err(error) => failures.push(error.chain()),
             }
         }
     }
-    if done.is_empty() && busy == 0 {
+    if done.is_empty() && busy == 0 && failures.is_empty() {
         ui.note(&format!("no row of source {} is in quarantine", args.source));
     }
     ui.answer(&done, || {
@@ -200,6 +210,7 @@ async fn replay(args: &ReplayArgs, target: &Target, ui: &Ui) -> anyhow::Result<(
             "cluster",
             ">quarantined",
             ">there already",
+            ">not loaded yet",
             ">written",
             ">filtered",
             ">still bad",
@@ -212,6 +223,7 @@ async fn replay(args: &ReplayArgs, target: &Target, ui: &Ui) -> anyhow::Result<(
                 one.cluster.clone(),
                 number(one.quarantined),
                 number(one.there),
+                number(one.waiting),
                 number(one.written),
                 number(one.filtered),
                 number(one.bad),
@@ -224,6 +236,12 @@ async fn replay(args: &ReplayArgs, target: &Target, ui: &Ui) -> anyhow::Result<(
         }
         text
     })?;
+    if let Some(first) = failures.first() {
+        return Err(advised(
+            format!("{} objects or clusters were not replayed; the first: {first}", failures.len()),
+            "mend that and run it again: what was written is found",
+        ));
+    }
     if busy == 0 {
         return Ok(());
     }

@@ -94,7 +94,17 @@ async fn reload(
         retry_failed: true,
         is_last: false,
     };
-    let outcome = ingest.load(&notice, Deadline::none()).await;
+    let mut outcome = ingest.load(&notice, Deadline::none()).await;
+    // The function has split it: those of its parts that are missing, one by one.
+    if let Ok(Outcome::Split { parts, .. }) = &outcome {
+        for part in parts.clone() {
+            let notice = Notice { part: Some(part), ..notice.clone() };
+            outcome = ingest.load(&notice, Deadline::none()).await;
+            if !matches!(outcome, Ok(Outcome::Loaded(_) | Outcome::AlreadyLoaded(_))) {
+                break;
+            }
+        }
+    }
     let again = || "mend what it says, and run it again: it goes on where it stopped";
     match outcome.map_err(|error| anyhow::anyhow!(error.chain())).hint(again)? {
         Outcome::Loaded(_) | Outcome::AlreadyLoaded(_) => {}

@@ -9,12 +9,16 @@ use devstack::{
 use serde_json::json;
 
 use crate::cli::Global;
+use crate::clickstream;
 use crate::failure::{Advise as _, advised};
-use crate::target::DEFAULT_STACK;
+use crate::target::{DEFAULT_STACK, Target};
 use crate::ui::Ui;
 
 /// The bucket whose objects the stack loads.
 pub const LANDING: &str = "landing";
+
+/// Time from one run of `reconcile` to the next, as in the template for AWS.
+const RECONCILE_SECONDS: u32 = 300;
 
 /// Commands on the local stack.
 #[derive(Debug, Subcommand)]
@@ -38,6 +42,10 @@ pub struct UpArgs {
     /// Start a Kafka broker too (needs Java 17 and Maven; about 200 MB).
     #[arg(long)]
     kafka: bool,
+    /// Start the clickstream lane too: Kafka, the pixel behind an HTTP API, its drain
+    /// and the sink, and make its tables on the cluster `ingestion`.
+    #[arg(long)]
+    clickstream: bool,
     /// Make a Kafka topic; may be repeated.
     #[arg(long = "topic", value_name = "NAME[:PARTITIONS]", requires = "kafka")]
     topics: Vec<String>,
@@ -86,11 +94,11 @@ impl NameArgs {
     }
 }
 
-/// What a stack of this program consists of: three clusters, AWS, and `mother`
-/// behind the bucket `landing`.
+/// What a stack of this program consists of: three clusters, AWS, `mother`
+/// behind the bucket `landing`, and `reconcile` on its schedule.
 ///
 /// # Errors
-/// When `mother` is not built.
+/// When a function is not built.
 pub fn options(root: &Path, name: &str) -> anyhow::Result<Options> {
     let this = std::env::current_exe()?;
     let mut mother = FunctionOptions::new("mother", sibling(&this, "mother")?);
@@ -102,6 +110,10 @@ pub fn options(root: &Path, name: &str) -> anyhow::Result<Options> {
         max_receive_count: 5,
         ..QueueOptions::default()
     });
+    let mut reconcile = FunctionOptions::new("reconcile", sibling(&this, "reconcile")?);
+    reconcile.timeout_seconds = 60;
+    reconcile.concurrency = 1;
+    reconcile.schedule_seconds = Some(RECONCILE_SECONDS);
     let defaults = Options::default();
     Ok(Options {
         name: name.to_owned(),
@@ -111,13 +123,16 @@ pub fn options(root: &Path, name: &str) -> anyhow::Result<Options> {
             name: LANDING.to_owned(),
             notify: Some("mother".to_owned()),
         }],
-        functions: vec![mother],
+        functions: vec![mother, reconcile],
         ..defaults
     })
 }
 
 /// A program that was built beside this one.
-fn sibling(this: &Path, name: &str) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When it is not there.
+pub fn sibling(this: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let path = this.with_file_name(name);
     if path.is_file() {
         return Ok(path);
@@ -147,12 +162,19 @@ async fn up(args: &UpArgs, global: &Global, ui: &Ui) -> anyhow::Result<()> {
         let topics = args.topics.iter().map(|text| topic(text)).collect::<anyhow::Result<_>>()?;
         options.kafka = Some(KafkaOptions { topics, ..KafkaOptions::default() });
     }
+    if args.clickstream {
+        options = clickstream::added_to(options)?;
+    }
     let state = {
         let task = ui.task(&format!("stack {name}"));
         devstack::up(&options, &|step| task.at(step, ""))
             .await
             .hint(|| format!("the logs are under {}", options.dir().join("logs").display()))?
     };
+    if args.clickstream {
+        let target = Target::of_stack(&state).await;
+        clickstream::make_tables(&target.warehouse()?, "ingestion").await?;
+    }
     if ui.is_json() {
         return ui.json(&json!({"state": state, "environment": state.environment()}));
     }

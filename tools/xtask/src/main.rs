@@ -23,8 +23,9 @@ usage: cargo xtask <command>
 
   demo [--json FILE] [--keep]  set everything up and load real files, with progress and results
   test [FILTER…]               set everything up and run all tests against real servers
-  bench [--json FILE] [--only CASE] [--rows N] [--runs N]
-                               CPU and memory of loading, beside ClickHouse by itself and Python
+  bench [files|sink|pixel|funnel|cold] [--json FILE] [--only CASE] [--rows N] [--runs N]
+                               CPU and memory of loading, beside ClickHouse by itself and Python; of records and
+                               requests; a funnel; cold starts
   chaos [SCENARIO…] [--seed N] [--quick] [--list] [--json FILE]
                                kills, cuts, redelivery, dead clusters: every row is there once
   fuzz [TARGET…] [--seconds N] the fuzz targets, one after the other (tools/fuzz/README.md)

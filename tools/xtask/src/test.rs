@@ -38,7 +38,8 @@ pub fn run(filter: &[String]) -> anyhow::Result<()> {
     tested
 }
 
-/// What is tested by scripts: the tracker, and the tables of the clickstream lane.
+/// What is tested by scripts: the tracker, the tables of the clickstream lane, and the
+/// deployment.
 fn scripts(stack: &Stack) -> anyhow::Result<()> {
     say("testing the tracker");
     let tracker = root()?.join("functions/pixel/tracker/test");
@@ -50,7 +51,9 @@ fn scripts(stack: &Stack) -> anyhow::Result<()> {
         Command::new("bash")
             .arg(root()?.join("infra/clickhouse/clickstream/test/check.sh"))
             .args([url, format!("{user}:{password}"), CLICKSTREAM_ROWS.to_string()]),
-    )
+    )?;
+    say("checking the deployment; the first time its tools are installed");
+    command::run(Command::new("bash").arg(root()?.join("infra/check.sh")))
 }
 
 /// The running stack; it ends with this value.

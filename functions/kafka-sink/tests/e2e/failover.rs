@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::lane::{Lane, event, trigger};
+use crate::lane::{Lane, NOW_MS, PARTITIONS, TOPIC, event, trigger};
 
 const DOCUMENT: &str = "
 source: web
@@ -56,5 +56,55 @@ async fn records_go_to_the_next_cluster_and_both_hold_all_in_the_end() {
     // It was owed what came before the primary died.
     let standby = lane.rows("standby", "raw").await;
     assert_eq!(standby, (12_000, 12_000));
+    assert!(lane.partitions().await.iter().all(|record| !record.is_owing()));
+}
+
+/// What Kafka has forgotten is named with where it is; once somebody has copied it,
+/// nothing is owed any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn records_beyond_kafkas_retention_are_named_and_may_be_copied() {
+    let lane = Lane::start("sink-forgotten", &["ingestion", "standby"], trigger()).await;
+    for cluster in ["ingestion", "standby"] {
+        lane.with_view(cluster).await;
+    }
+    lane.lake.register(DOCUMENT).await.unwrap();
+    // A month old: the broker keeps nothing for so long.
+    let old = |id| kafka::Record { timestamp_ms: *NOW_MS - 30 * 86_400_000, ..event(id) };
+    lane.send((0..300).map(old).collect()).await;
+    lane.accounted(300).await;
+    let brokers = lane.lake.state.kafka.as_ref().unwrap().bootstrap.clone();
+    let reader = kafka::Reader::new(kafka::KafkaConfig::new(&brokers));
+    lane.lake
+        .until("Kafka to forget them", || async {
+            let mut held = 0;
+            for partition in 0..PARTITIONS {
+                let offsets = reader.offsets(TOPIC, partition, Duration::from_secs(10)).await?;
+                held += offsets.end - offsets.start;
+            }
+            Ok((held == 0).then_some(()))
+        })
+        .await
+        .unwrap();
+    let reconcile = async || {
+        let event = r#"{"detail-type": "Scheduled Event", "source": "aws.events"}"#;
+        let answer = lane.lake.control.invoke("reconcile", event).await.unwrap().unwrap();
+        let summary: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        summary["failures"].as_array().unwrap().clone()
+    };
+    let failures = reconcile().await;
+    assert_eq!(failures.len(), usize::try_from(PARTITIONS).unwrap(), "{failures:?}");
+    for failure in &failures {
+        let text = failure.as_str().unwrap();
+        assert!(text.contains("standby") && text.contains("ingestion"), "{text}");
+    }
+    assert_eq!(lane.rows("standby", "raw").await, (0, 0));
+    let ingestion = lane.lake.state.cluster("ingestion").unwrap();
+    let copy = format!(
+        "INSERT INTO e2e.raw SELECT * FROM remote('{}', e2e.raw, '{}', '{}')",
+        ingestion.native, ingestion.user, ingestion.password
+    );
+    lane.lake.query("standby", &copy).await.unwrap();
+    assert_eq!(reconcile().await, Vec::<serde_json::Value>::new());
+    assert_eq!(lane.rows("standby", "raw").await, (300, 300));
     assert!(lane.partitions().await.iter().all(|record| !record.is_owing()));
 }

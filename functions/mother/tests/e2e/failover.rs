@@ -76,6 +76,10 @@ async fn writes_go_on_when_the_primary_dies_and_both_hold_every_row_in_the_end()
     .await
     .unwrap();
     assert!(killed.elapsed().as_secs() < 5, "{:?}", killed.elapsed());
+    // A process that has just begun is told by the others, and does not try.
+    let cold = connect(&lake.state).await;
+    assert!(!cold.ingest.warehouse.is_up("ingestion").await);
+    assert!(cold.ingest.warehouse.is_up("standby").await);
     let record = lake.done(&first).await.unwrap();
     // A new object does not wait for the dead one.
     let second = lake.land("fov-dies", "fov-dies/b.csv", files::csv(10_000)).await.unwrap();
@@ -134,6 +138,73 @@ async fn a_mirror_writes_to_both_and_owes_what_one_could_not_take() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_with_a_sick_cluster_goes_on_and_its_schedule_makes_both_whole() {
+    let setup = Setup {
+        clusters: TWO,
+        reconcile: true,
+        reconcile_seconds: Some(2),
+        ..Setup::new("mother-mirror-sick")
+    };
+    let stack = tokio::task::spawn_blocking(move || testkit::start(&setup)).await.unwrap().unwrap();
+    let lake = connect(stack.state()).await;
+    let write = "write: { rows_per_chunk: 10000, clusters: [ingestion, standby], mode: mirror }";
+    lake.register(&document("fov-sick", "{ csv: {} }", write)).await.unwrap();
+    let even = async || {
+        lake.until("no debt", || async {
+            Ok(lake.ingest.plan(&Scope::default()).await?.is_empty().then_some(()))
+        })
+        .await
+        .unwrap();
+        let (a, b) =
+            (rows(&lake, "ingestion", "fov_sick").await, rows(&lake, "standby", "fov_sick").await);
+        assert_eq!(a, b);
+        assert_eq!(a.0, a.1);
+        a.0
+    };
+    // It accepts and never answers.
+    lake.control.pause_cluster("standby").await.unwrap();
+    let deaf = lake.land("fov-sick", "fov-sick/deaf.csv", files::csv(50_000)).await.unwrap();
+    assert!(lake.done(&deaf).await.unwrap().is_owing);
+    assert_eq!(rows(&lake, "ingestion", "fov_sick").await.0, 50_000);
+    lake.control.resume_cluster("standby").await.unwrap();
+    assert!(lake.ingest.warehouse.wake("standby").await);
+    assert_eq!(even().await, 50_000);
+
+    // Then the other one dies; the first in order is no better than the rest.
+    lake.control.kill_cluster("ingestion").await.unwrap();
+    let dead = lake.land("fov-sick", "fov-sick/dead.csv", files::csv(50_000)).await.unwrap();
+    assert!(lake.done(&dead).await.unwrap().is_owing);
+    assert_eq!(rows(&lake, "standby", "fov_sick").await.0, 100_000);
+    lake.control.start_cluster("ingestion").await.unwrap();
+    assert!(lake.ingest.warehouse.wake("ingestion").await);
+    assert_eq!(even().await, 100_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_refuses_a_row_is_owed_what_the_other_has_taken() {
+    let (_stack, lake) = stack("mother-mirror-refuses").await;
+    let write = "write: { rows_per_chunk: 1000, clusters: [ingestion, standby], mode: mirror }";
+    lake.register(&document("fov-refuse", "{ csv: {} }", write)).await.unwrap();
+    let first = lake.land("fov-refuse", "fov-refuse/a.csv", files::csv(1_000)).await.unwrap();
+    lake.done(&first).await.unwrap();
+    let constraint = "ALTER TABLE e2e.fov_refuse ADD CONSTRAINT small CHECK id < 1500";
+    lake.query("standby", constraint).await.unwrap();
+    let second = lake.land("fov-refuse", "fov-refuse/b.csv", files::csv(3_000)).await.unwrap();
+    let record = lake.done(&second).await.unwrap();
+    assert!(record.is_owing, "{record:?}");
+    assert_eq!(rows(&lake, "ingestion", "fov_refuse").await.0, 4_000);
+    let summary =
+        lake.ingest.reconcile(&Scope::default(), Deadline::none(), &Silent).await.unwrap();
+    assert_eq!(summary.failures.len(), 1, "{summary:?}");
+    lake.query("standby", "ALTER TABLE e2e.fov_refuse DROP CONSTRAINT small").await.unwrap();
+    reconciled(&lake).await;
+    let (a, b) =
+        (rows(&lake, "ingestion", "fov_refuse").await, rows(&lake, "standby", "fov_refuse").await);
+    assert_eq!((a.0, a.1), (4_000, 4_000));
+    assert_eq!(a, b);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_is_set_up_wrongly_gets_its_rows_once_it_is_mended() {
     let (_stack, lake) = stack("mother-misfit").await;
     lake.query("ingestion", "CREATE DATABASE e2e").await.unwrap();
@@ -180,16 +251,20 @@ async fn rows_that_landed_without_an_answer_are_found_and_not_written_twice() {
     lake.query("standby", "CREATE DATABASE e2e").await.unwrap();
     lake.query("standby", create[0]["statement"].as_str().unwrap()).await.unwrap();
     let some = lake
-        .query("ingestion", "SELECT * FROM e2e.fov_found WHERE _row >= 1000 AND _row < 3000")
+        .query("ingestion", "SELECT * FROM e2e.fov_found WHERE _row >= 1000 AND _row < 3400")
         .await
         .unwrap();
     let text: String = some.iter().map(|row| format!("{row}\n")).collect();
     lake.query("standby", &format!("INSERT INTO e2e.fov_found FORMAT JSONEachRow {text}"))
         .await
         .unwrap();
+    // A chunk that is there in part can neither be sent nor be called there.
+    let summary = lake.ingest.reconcile(&all, Deadline::none(), &Silent).await.unwrap();
+    assert!(summary.failures[0].contains("holds 400 rows"), "{summary:?}");
+    lake.query("standby", "DELETE FROM e2e.fov_found WHERE _row >= 3000").await.unwrap();
     let summary = lake.ingest.reconcile(&all, Deadline::none(), &Silent).await.unwrap();
     assert!(summary.is_even(), "{summary:?}");
-    assert_eq!((summary.paid.rows_written, summary.paid.rows_found), (3_500, 2_000));
+    assert_eq!((summary.paid.rows_written, summary.paid.rows_found), (2_500, 0));
     let (a, b) =
         (rows(&lake, "ingestion", "fov_found").await, rows(&lake, "standby", "fov_found").await);
     assert_eq!((b.0, b.1), (5_500, 5_500));

@@ -84,3 +84,59 @@ async fn an_object_fails_with_the_part_that_cannot_be_read() {
     let letter = lake.dead_letter("prt-bad/x.parquet").await.unwrap();
     assert!(letter.contains(r#""part":1"#), "{letter}");
 }
+
+/// The chunks of the new document do not end where the part does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_is_tried_again_with_other_chunks_leaves_its_neighbour_alone() {
+    let file = files::parquet(200_000);
+    let (_stack, lake) = stack("mother-part-again", file.len() / 4).await;
+    let more = "write: { rows_per_chunk: 10000 }\nerrors: { max_bad_rows: 0 }";
+    let strict = document("prt-again", "parquet", more)
+        .replace("type: UInt32, required: true", "type: UInt16, required: true");
+    lake.register(&strict).await.unwrap();
+    let landed = lake.land("prt-again", "prt-again/x.parquet", file).await.unwrap();
+    let record = lake.settled(&landed).await.unwrap();
+    lake.drained().await.unwrap();
+    assert_eq!(record.state, State::Failed);
+    lake.query("ingestion", "DROP TABLE IF EXISTS e2e.prt_again SYNC").await.unwrap();
+    let mended = document("prt-again", "parquet", "write: { rows_per_chunk: 7000 }");
+    lake.register(&mended).await.unwrap();
+    let event = serde_json::json!({"bucket": "landing", "key": landed.id.key}).to_string();
+    lake.send(&event).await.unwrap();
+    lake.replayed(&landed).await.unwrap();
+    let shape = "SELECT concat(toString(count()), ' ', toString(uniqExact(_row)), ' ', toString(max(_row))) \
+                 FROM e2e.prt_again WHERE _row >= 60000";
+    assert_eq!(lake.scalar(shape).await.unwrap(), "140000 140000 199999");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_go_to_the_next_cluster_and_their_debts_are_those_of_the_object() {
+    let file = files::parquet(200_000);
+    let mut setup = Setup { clusters: &["ingestion", "standby"], ..Setup::new("mother-parts-owe") };
+    setup.env.insert("MOTHERLODE_SPLIT_BYTES".to_owned(), (file.len() / 4).to_string());
+    let stack = tokio::task::spawn_blocking(move || testkit::start(&setup)).await.unwrap().unwrap();
+    let lake = connect(stack.state()).await;
+    let write = "write: { rows_per_chunk: 10000, clusters: [ingestion, standby] }";
+    lake.register(&document("prt-owe", "parquet", write)).await.unwrap();
+    lake.control.kill_cluster("ingestion").await.unwrap();
+    let landed = lake.land("prt-owe", "prt-owe/x.parquet", file).await.unwrap();
+    let record = lake.done(&landed).await.unwrap();
+    assert!(record.is_owing && record.parts.len() >= 3, "{record:?}");
+    lake.control.start_cluster("ingestion").await.unwrap();
+    assert!(lake.ingest.warehouse.wake("ingestion").await);
+    let (scope, none) = (ingest::Scope::default(), runtime::Deadline::none());
+    let summary = lake.ingest.reconcile(&scope, none, &Silent).await.unwrap();
+    assert_eq!((summary.paid.rows_written, summary.is_even()), (200_000, true), "{summary:?}");
+    let shape = "SELECT concat(toString(count()), ' ', toString(uniqExact(_row))) AS shape FROM e2e.prt_owe";
+    for cluster in ["ingestion", "standby"] {
+        let found = lake.query(cluster, shape).await.unwrap();
+        assert_eq!(found[0]["shape"], "200000 200000", "{cluster}");
+    }
+}
+
+struct Silent;
+
+impl ingest::Watch for Silent {
+    fn begin(&self, _debts: &[ingest::Debt]) {}
+    fn paid(&self, _cluster: &str, _paid: ingest::Paid) {}
+}

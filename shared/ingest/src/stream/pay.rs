@@ -13,9 +13,10 @@ use ledger::{LedgerError, PartitionRecord, SentInsert, StreamDebt};
 use model::document::Kind;
 use model::{Run, Token};
 use runtime::Deadline;
+use warehouse::TableSpec;
 
 use super::land::{Planned, Sending, map};
-use super::{StreamReport, partition_error};
+use super::{StreamReport, is_of_the_data, partition_error};
 use crate::destination::{Destination, table_name};
 use crate::failback::{Scope, Watch};
 use crate::reconcile::{Debt, Paid, Settlement};
@@ -93,7 +94,7 @@ impl Ingest {
                 if deadline.is_within(std::time::Duration::from_secs(1)) {
                     return Ok(Settlement::Interrupted(paid));
                 }
-                let paying = self.pay_debt(source, &record, &debt, cluster, deadline);
+                let paying = self.pay_all_of(source, &record, &debt, cluster, deadline);
                 match paying.boxed().await {
                     Ok(rows) => {
                         paid.chunks_written += 1;
@@ -103,7 +104,9 @@ impl Ingest {
                         watch.paid(cluster, paid);
                     }
                     // The other clusters are paid all the same.
-                    Err(error @ IngestError::Write { .. }) => {
+                    Err(
+                        error @ (IngestError::Write { .. } | IngestError::BeyondRetention { .. }),
+                    ) => {
                         failed = Some(error);
                         break;
                     }
@@ -154,6 +157,38 @@ impl Ingest {
         Ok(begun.map(|debt| (after, debt)))
     }
 
+    /// Writes the records of a debt to a cluster. Where the server refuses them for
+    /// what they hold, the halves are tried by themselves, until the record is found
+    /// that goes to the quarantine there.
+    async fn pay_all_of(
+        &self,
+        source: &Arc<Registered>,
+        record: &PartitionRecord,
+        debt: &StreamDebt,
+        cluster: &str,
+        deadline: Deadline,
+    ) -> Result<u64, IngestError> {
+        let (mut rows, mut waiting) = (0, vec![debt.clone()]);
+        while let Some(piece) = waiting.pop() {
+            let pay =
+                |is_hopeless| self.pay_debt(source, record, &piece, cluster, deadline, is_hopeless);
+            match pay(false).boxed().await {
+                Ok(some) => rows += some,
+                Err(error) if !is_of_the_data(&error) => return Err(error),
+                Err(error) if piece.end - piece.start == 1 => {
+                    tracing::warn!(error = error.chain(), "the server refuses a record");
+                    rows += pay(true).boxed().await?;
+                }
+                Err(_) => {
+                    let middle = piece.start + (piece.end - piece.start) / 2;
+                    let half = |start, end| StreamDebt { start, end, sent: None, ..piece.clone() };
+                    waiting.extend([half(middle, piece.end), half(piece.start, middle)]);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
     /// Writes the records of a debt to a cluster: so many rows at most.
     async fn pay_debt(
         &self,
@@ -162,6 +197,7 @@ impl Ingest {
         debt: &StreamDebt,
         cluster: &str,
         deadline: Deadline,
+        is_hopeless: bool,
     ) -> Result<u64, IngestError> {
         let own = Run {
             topic: record.topic.clone(),
@@ -178,14 +214,20 @@ impl Ingest {
             }
         };
         let source = self.frozen(source, debt.config_version).await?;
-        let records = self.records_of(&runs, &[], deadline).await?;
-        let records = records.map_err(|reason| IngestError::BeyondRetention {
-            run: own.to_string(),
-            cluster: cluster.to_owned(),
-            table: table_name(&source.document),
-            on: debt.on.iter().cloned().collect::<Vec<_>>().join(", "),
-            reason,
-        })?;
+        let table = Destination::of(&source.document, &[]).table;
+        let records = match self.records_of(&runs, &[], deadline).await? {
+            Ok(records) => records,
+            Err(_) if self.was_copied(debt, &own, cluster, &table).await => return Ok(0),
+            Err(reason) => {
+                return Err(IngestError::BeyondRetention {
+                    run: own.to_string(),
+                    cluster: cluster.to_owned(),
+                    table: table_name(&source.document),
+                    on: debt.on.iter().cloned().collect::<Vec<_>>().join(", "),
+                    reason,
+                });
+            }
+        };
         let planned = Planned {
             runs,
             token,
@@ -193,9 +235,8 @@ impl Ingest {
             loaded_at_ms: debt.loaded_at_ms,
             sent_to: vec![cluster.to_owned()],
             is_looked_for,
-            is_hopeless: false,
+            is_hopeless,
         };
-        let table = Destination::of(&source.document, &[]).table;
         let mapped = map(&source, &planned, &records).await?;
         let sending = Sending {
             source: &source,
@@ -208,6 +249,25 @@ impl Ingest {
         self.warehouse.prepare(cluster, &table).await.map_err(failed)?;
         self.send(&sending, cluster).await.map_err(failed)?;
         Ok(mapped.counts(&records, |_| true).rows_inserted)
+    }
+
+    /// Whether a cluster holds the same of a debt as one that has all of it: somebody
+    /// has copied what Kafka has forgotten.
+    async fn was_copied(
+        &self,
+        debt: &StreamDebt,
+        own: &Run,
+        cluster: &str,
+        table: &TableSpec,
+    ) -> bool {
+        let runs = std::slice::from_ref(own);
+        let Ok(here) = self.there(cluster, table, runs).await else { return false };
+        for on in &debt.on {
+            if let Ok(there) = self.there(on, table, runs).await {
+                return here == there;
+            }
+        }
+        false
     }
 
     async fn note_paid(

@@ -145,7 +145,7 @@ impl<'a> Parser<'a> {
             "Decimal256" => self.sized_decimal(76)?,
             "DateTime" => {
                 let zone = if self.take("(") {
-                    let zone = self.string()?;
+                    let zone = self.zone()?;
                     self.token(")")?;
                     Some(zone)
                 } else {
@@ -162,7 +162,7 @@ impl<'a> Parser<'a> {
             "DateTime64" => {
                 self.token("(")?;
                 let precision = self.small("a precision of 0 to 9", 0, 9)?;
-                let zone = if self.take(",") { Some(self.string()?) } else { None };
+                let zone = if self.take(",") { Some(self.zone()?) } else { None };
                 self.token(")")?;
                 ColumnType::DateTime64(precision, zone)
             }
@@ -203,9 +203,23 @@ impl<'a> Parser<'a> {
                 self.token(",")?;
                 let value = self.column_type()?;
                 self.token(")")?;
+                if is_nullable(&key) {
+                    return Err(TypeError::Parameter(format!(
+                        "Map({key}, {value}): a key cannot be NULL; leave Nullable out of it"
+                    )));
+                }
                 ColumnType::Map(Box::new(key), Box::new(value))
             }
-            "Tuple" => ColumnType::Tuple(self.fields()?),
+            "Tuple" => {
+                let fields = self.fields()?;
+                let named = fields.iter().filter(|(name, _)| !name.is_empty()).count();
+                if named > 0 && named < fields.len() {
+                    return Err(TypeError::Parameter(
+                        "Tuple(…): either all fields have names or none has".to_owned(),
+                    ));
+                }
+                ColumnType::Tuple(fields)
+            }
             "Nested" => {
                 let fields = self.fields()?;
                 if let Some(at) = fields.iter().position(|(name, _)| name.is_empty()) {
@@ -262,12 +276,17 @@ impl<'a> Parser<'a> {
         self.token(",")?;
         let inner = self.column_type()?;
         self.token(")")?;
+        if let Some(wanted) = unlike_its_result(function, &inner) {
+            return Err(TypeError::Parameter(format!(
+                "SimpleAggregateFunction({function}, {inner}): the function does not give this type; use it for {wanted}"
+            )));
+        }
         Ok(ColumnType::SimpleAggregate(function.to_owned(), Box::new(inner)))
     }
 
     fn fields(&mut self) -> Result<Vec<(String, ColumnType)>, TypeError> {
         self.token("(")?;
-        let mut fields = Vec::new();
+        let mut fields: Vec<(String, ColumnType)> = Vec::new();
         loop {
             self.space();
             let before = self.rest;
@@ -279,6 +298,11 @@ impl<'a> Parser<'a> {
                 None => self.word().ok_or_else(|| self.syntax("a field"))?.to_owned(),
             };
             self.space();
+            if fields.iter().any(|(known, _)| !known.is_empty() && *known == name)
+                && !self.rest.starts_with([',', ')', '('])
+            {
+                return Err(TypeError::Parameter(format!("the field `{name}` stands twice")));
+            }
             // `name Type` when a type follows the word, `Type` otherwise.
             if self.rest.starts_with([',', ')', '(']) {
                 self.rest = before;
@@ -341,6 +365,17 @@ impl<'a> Parser<'a> {
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         (!word.is_empty()).then_some(word)
+    }
+
+    /// A time zone of the IANA database, which the server has, too.
+    fn zone(&mut self) -> Result<String, TypeError> {
+        let zone = self.string()?;
+        match zone.parse::<chrono_tz::Tz>() {
+            Ok(_) => Ok(zone),
+            Err(_) => Err(TypeError::Parameter(format!(
+                "`{zone}` is no time zone; write one of the IANA database, such as UTC or Europe/Berlin"
+            ))),
+        }
     }
 
     fn string(&mut self) -> Result<String, TypeError> {
@@ -425,6 +460,56 @@ fn may_be_low_cardinality(inner: &ColumnType) -> bool {
             | ColumnType::Date
             | ColumnType::DateTime(_)
     )
+}
+
+fn is_nullable(column_type: &ColumnType) -> bool {
+    match column_type {
+        ColumnType::Nullable(_) => true,
+        ColumnType::LowCardinality(inner) => is_nullable(inner),
+        _ => false,
+    }
+}
+
+/// What a function may be used for, when its result is not of the type that it is
+/// used for: the server wants both to be the same, but for dictionaries.
+fn unlike_its_result(function: &str, inner: &ColumnType) -> Option<&'static str> {
+    let bare = inner.bare();
+    let is_array = matches!(bare, ColumnType::Array(_));
+    let is_map = matches!(bare, ColumnType::Map(..));
+    let (fits, wanted) = match function {
+        // A sum is of the widest type of its kind.
+        "sum" => (
+            matches!(
+                bare,
+                ColumnType::UInt(64..)
+                    | ColumnType::Int(64..)
+                    | ColumnType::Float(64)
+                    | ColumnType::Decimal(38 | 76, _)
+            ),
+            "integers of 64 bits and more, Float64, and Decimal of 38 or 76 digits",
+        ),
+        "sumWithOverflow" => (
+            matches!(
+                bare,
+                ColumnType::UInt(_)
+                    | ColumnType::Int(_)
+                    | ColumnType::Float(_)
+                    | ColumnType::Decimal(..)
+            ),
+            "numbers",
+        ),
+        "groupBitAnd" | "groupBitOr" | "groupBitXor" => (
+            matches!(bare, ColumnType::UInt(8..=64) | ColumnType::Int(8..=64)),
+            "integers of up to 64 bits",
+        ),
+        "groupArrayArray" | "groupUniqArrayArray" => (is_array, "arrays"),
+        "groupUniqArrayArrayMap" => (is_map, "maps of arrays"),
+        "sumMap" | "minMap" | "maxMap" => {
+            (is_map || matches!(bare, ColumnType::Tuple(_)), "maps, and tuples of arrays")
+        }
+        _ => (true, ""),
+    };
+    (!fits).then_some(wanted)
 }
 
 /// The width at the end of a type's name; the caller has matched the name.

@@ -49,6 +49,18 @@ fn types_survive_a_round_trip(#[case] text: &str) {
 #[case("Nested(Int8)", "field 1 has no name")]
 #[case("Enum8('a' = 200)", "does not fit")]
 #[case("Enum8('a' = 1, 'b' = 1)", "repeats a name or a value")]
+#[case("Map(Nullable(String), Int8)", "a key cannot be NULL")]
+#[case("Map(LowCardinality(Nullable(String)), Int8)", "a key cannot be NULL")]
+#[case("DateTime('Nowhere/Zone')", "is no time zone")]
+#[case("Array(DateTime64(3, 'CEST'))", "is no time zone")]
+#[case("Tuple(a Int8, a Int8)", "the field `a` stands twice")]
+#[case("Nested(a Int8, `a` String)", "the field `a` stands twice")]
+#[case("Tuple(a Int8, Int8)", "either all fields have names or none has")]
+#[case("SimpleAggregateFunction(sum, Int8)", "integers of 64 bits and more")]
+#[case("SimpleAggregateFunction(sum, LowCardinality(UInt8))", "integers of 64 bits and more")]
+#[case("SimpleAggregateFunction(sum, String)", "integers of 64 bits and more")]
+#[case("SimpleAggregateFunction(groupArrayArray, Int8)", "use it for arrays")]
+#[case("SimpleAggregateFunction(groupBitAnd, Float64)", "integers of up to 64 bits")]
 fn mistakes_are_named(#[case] text: &str, #[case] message: &str) {
     let error = ColumnType::parse(text).unwrap_err().to_string();
     assert!(error.contains(message), "{error}");

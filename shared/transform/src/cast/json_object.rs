@@ -10,10 +10,17 @@ use super::Fault;
 /// What is wrong with a text that the server would take for a day.
 const NO_DAY: &str = "is no day of the calendar, and a JSON column makes another day of it; write a day that exists, or keep the document in a String column";
 
-/// Says whether the text is a JSON object in which no path stands twice, and no
-/// text that the server would silently make another day of.
-/// `{"a": {"b": 1}, "a.b": 2}` names the path `a.b` twice.
+/// What is wrong with a number that the server refuses, and all rows of its INSERT
+/// with it.
+const TOO_LONG: &str = "is a whole number of more than 64 bits, which a JSON column does not hold; keep the document in a String column";
+
+/// Says whether the text is a JSON object in which no path stands twice, no text that
+/// the server would silently make another day of, and no whole number of more than 64
+/// bits. `{"a": {"b": 1}, "a.b": 2}` names the path `a.b` twice.
 pub(super) fn check(text: &str) -> Result<(), Fault> {
+    if let Some(number) = too_long(text) {
+        return Err(Fault::Inside(format!("`{number}` {TOO_LONG}")));
+    }
     let mut paths = HashSet::new();
     let mut reader = serde_json::Deserializer::from_str(text);
     Object { paths: &mut paths, prefix: "" }
@@ -23,6 +30,43 @@ pub(super) fn check(text: &str) -> Result<(), Fault> {
             Some((value, _)) => Fault::Inside(format!("{value}{NO_DAY}")),
             None => Fault::Malformed,
         })
+}
+
+/// The first whole number that neither a signed nor an unsigned number of 64 bits can
+/// be. The deserializer would give it as a float, like one that is written so.
+fn too_long(text: &str) -> Option<&str> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => {
+                at += 1;
+                while at < bytes.len() && bytes[at] != b'"' {
+                    // What is escaped is no end.
+                    at += 1 + usize::from(bytes[at] == b'\\');
+                }
+                at += 1;
+            }
+            b'-' | b'0'..=b'9' => {
+                let is_part =
+                    |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                let length = bytes[at..].iter().take_while(|byte| is_part(byte)).count();
+                let number = &text[at..at + length];
+                let is_whole = number.bytes().skip(1).all(|byte| byte.is_ascii_digit());
+                // All that are shorter fit.
+                if length > 18
+                    && is_whole
+                    && number.parse::<i64>().is_err()
+                    && number.parse::<u64>().is_err()
+                {
+                    return Some(number);
+                }
+                at += length;
+            }
+            _ => at += 1,
+        }
+    }
+    None
 }
 
 /// Refuses a text like `2024-02-30`: the server takes texts of this form for
@@ -207,6 +251,15 @@ mod tests {
     #[case(r#"{"a":"2024-02-29","b":["2024-02-3","20240230","2024-02-30T"]}"#, true)]
     #[case(r#"{"a":"2024-02-30"}"#, false)]
     #[case(r#"{"a":[["2023-13-01"]]}"#, false)]
+    #[case(r#"{"a":18446744073709551615,"b":[-9223372036854775808]}"#, true)]
+    #[case(r#"{"a":18446744073709551616}"#, false)]
+    #[case(r#"{"a":{"b":[1,-9223372036854775809]}}"#, false)]
+    #[case(
+        r#"{"a":123456789012345678901234567890.0,"b":1e30,"c":-0.1234567890123456789012}"#,
+        true
+    )]
+    #[case(r#"{"a":1e400}"#, false)]
+    #[case(r#"{"a":"123456789012345678901234567890","\"99999999999999999999":1}"#, true)]
     fn objects_without_repeated_paths_pass(#[case] text: &str, #[case] passes: bool) {
         assert_eq!(check(text).is_ok(), passes);
     }

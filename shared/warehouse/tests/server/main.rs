@@ -7,6 +7,8 @@
 mod contract;
 mod errors;
 mod exactly_once;
+mod memory;
+mod nodes;
 mod round_trip;
 mod support;
 mod tables;

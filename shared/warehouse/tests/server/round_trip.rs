@@ -15,7 +15,7 @@ use warehouse::Warehouse;
 
 use crate::support::{CLUSTER, Database, columns, load, token};
 
-const CASES: u32 = 80;
+const CASES: u32 = 120;
 
 /// A type whose values are made of numbers.
 #[derive(Debug, Clone)]
@@ -122,7 +122,7 @@ impl Shape {
             (Leaf(..), Value::Null) => (if is_inside { "NULL" } else { "\\N" }).to_owned(),
             (Leaf(name, ..), Value::Number(number)) => {
                 let text = shown(name, *number);
-                let is_quoted = is_inside && matches!(*name, "String" | "FixedString(3)" | "UUID");
+                let is_quoted = is_inside && QUOTED.contains(name);
                 if is_quoted { format!("'{text}'") } else { text }
             }
             (Self::Array(element), value) => {
@@ -158,6 +158,40 @@ impl Value {
     }
 }
 
+/// Types whose values stand in quotes within others.
+const QUOTED: [&str; 9] = [
+    "String",
+    "FixedString(3)",
+    "UUID",
+    "Date",
+    "Date32",
+    "DateTime64(3, 'UTC')",
+    "IPv4",
+    "IPv6",
+    ENUM,
+];
+const ENUM: &str = "Enum8('a' = -1, 'b' = 2)";
+
+/// A day from 1999 to 2004.
+fn day(number: i64) -> i32 {
+    small(number) + 11_600
+}
+
+/// A moment around 1970, in milliseconds.
+fn moment(number: i64) -> i64 {
+    i64::from(small(number)) * 86_400_123
+}
+
+fn day_text(days: i32) -> String {
+    let day = arrow::temporal_conversions::date32_to_datetime(days).expect("a day");
+    day.format("%Y-%m-%d").to_string()
+}
+
+fn v6(number: i64) -> std::net::Ipv6Addr {
+    // Not one of those that hold an address of version 4.
+    std::net::Ipv6Addr::from(u128::from_be_bytes(sixteen(number)) | 1 << 127)
+}
+
 fn small(number: i64) -> i32 {
     i32::try_from(number.rem_euclid(2_000)).expect("small") - 1_000
 }
@@ -184,6 +218,17 @@ fn shown(name: &str, number: i64) -> String {
         "UInt64" => number.cast_unsigned().to_string(),
         "Int128" => wide(number).to_string(),
         "Float64" => (f64::from(small(number)) / 4.0).to_string(),
+        "Float32" => (f64::from(small(number)) / 4.0).to_string(),
+        "UInt16" => small(number).unsigned_abs().to_string(),
+        "Int256" => wide(number).to_string(),
+        "Date" | "Date32" => day_text(day(number)),
+        "DateTime64(3, 'UTC')" => {
+            let time = arrow::temporal_conversions::timestamp_ms_to_datetime(moment(number));
+            time.expect("a moment").format("%Y-%m-%d %H:%M:%S%.3f").to_string()
+        }
+        "IPv4" => std::net::Ipv4Addr::from(small(number).cast_unsigned()).to_string(),
+        "IPv6" => v6(number).to_string(),
+        ENUM => (if number % 2 == 0 { "a" } else { "b" }).to_owned(),
         "Decimal(20, 3)" => {
             let sign = if number < 0 { "-" } else { "" };
             let (whole, rest) = (number.unsigned_abs() / 1_000, number.unsigned_abs() % 1_000);
@@ -221,6 +266,31 @@ fn leaf(name: &str, is_dictionary: bool, values: &[&Value]) -> ArrayRef {
         "Float64" => Arc::new(
             numbers().map(|n| n.map(|n| f64::from(small(n)) / 4.0)).collect::<Float64Array>(),
         ),
+        "Float32" => Arc::new(
+            numbers()
+                .map(|n| n.map(|n| f32::from(i16::try_from(small(n)).expect("small")) / 4.0))
+                .collect::<Float32Array>(),
+        ),
+        "UInt16" => Arc::new(
+            numbers()
+                .map(|n| n.map(|n| u16::try_from(small(n).unsigned_abs()).expect("small")))
+                .collect::<UInt16Array>(),
+        ),
+        "Int256" => bytes(32, &|n| i256::from_i128(wide(n)).to_le_bytes().to_vec()),
+        "Date" | "Date32" => Arc::new(numbers().map(|n| n.map(day)).collect::<Date32Array>()),
+        "DateTime64(3, 'UTC')" => Arc::new(
+            numbers()
+                .map(|n| n.map(moment))
+                .collect::<TimestampMillisecondArray>()
+                .with_timezone("UTC"),
+        ),
+        "IPv4" => Arc::new(
+            numbers().map(|n| n.map(|n| small(n).cast_unsigned())).collect::<UInt32Array>(),
+        ),
+        "IPv6" => bytes(16, &|n| v6(n).octets().to_vec()),
+        ENUM => Arc::new(
+            numbers().map(|n| n.map(|n| if n % 2 == 0 { -1 } else { 2 })).collect::<Int8Array>(),
+        ),
         "Decimal(20, 3)" => {
             let decimals = numbers().map(|n| n.map(i128::from)).collect::<Decimal128Array>();
             Arc::new(decimals.with_precision_and_scale(20, 3).expect("a decimal"))
@@ -249,10 +319,19 @@ fn shapes() -> impl Strategy<Value = Shape> {
         "String",
         "FixedString(3)",
         "UUID",
+        "Float32",
+        "Int256",
+        "Date",
+        "Date32",
+        "DateTime64(3, 'UTC')",
+        "IPv4",
+        "IPv6",
+        ENUM,
     ]);
     let leaf = prop_oneof![
         4 => (plain, any::<bool>()).prop_map(|(name, nullable)| Leaf(name, nullable, false)),
         1 => any::<bool>().prop_map(|nullable| Leaf("String", nullable, true)),
+        1 => any::<bool>().prop_map(|nullable| Leaf("UInt16", nullable, true)),
     ];
     leaf.prop_recursive(3, 8, 3, |inner| {
         prop_oneof![

@@ -65,6 +65,7 @@ pub async fn killed(run: &mut Run) -> anyhow::Result<()> {
         arena.lake.control.start_cluster("first").await?;
         let oracle = oracle_of(&arena, &files).await?;
         judge_union(run, &arena, &feed, &oracle).await?;
+        kill_reconcile(run, &arena).await?;
         reconcile(&arena).await?;
         let expected = Expected { objects: range.end, ..Expected::default() };
         judge(run, &arena, &feed, &oracle, expected).await?;
@@ -169,9 +170,9 @@ impl Sickness {
                 // takes the place of the right one.
                 for sql in [
                     format!("RENAME TABLE {DATABASE}.sick TO {DATABASE}.away"),
+                    format!("CREATE TABLE {DATABASE}.sick AS {DATABASE}.away"),
                     format!(
-                        "CREATE TABLE {DATABASE}.sick (id UInt64, name String, amount Array(String), at String, note String) \
-                         ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 10000"
+                        "ALTER TABLE {DATABASE}.sick DROP COLUMN amount, ADD COLUMN amount Array(String)"
                     ),
                 ] {
                     run_on_first(arena, &sql).await?;
@@ -236,9 +237,39 @@ async fn judge_union(
     Ok(())
 }
 
-/// Runs `motherlode reconcile`, which must end well and leave nothing owed.
+/// Kills the function that pays, at random moments of its work.
+async fn kill_reconcile(run: &mut Run, arena: &Arena) -> anyhow::Result<()> {
+    let event = r#"{"detail-type": "Scheduled Event", "source": "aws.events"}"#;
+    let mut kills = 0;
+    for _ in 0..run.pick(5, 2) {
+        let wait = run.dice.time(Duration::from_millis(150)..Duration::from_millis(900));
+        let dying = async {
+            tokio::time::sleep(wait).await;
+            arena.lake.control.kill_busy("reconcile").await
+        };
+        let (paid, killed) =
+            futures::join!(arena.lake.control.invoke("reconcile", event.to_owned()), dying);
+        // One that is killed is an error of the function, not of the control.
+        paid?.ok();
+        kills += u64::from(killed?.is_some());
+    }
+    run.injected("reconciles killed", kills);
+    Ok(())
+}
+
+/// Runs `motherlode reconcile`, which must end well and leave nothing owed: once the
+/// lease of one that was killed is over.
 async fn reconcile(arena: &Arena) -> anyhow::Result<()> {
-    arena.motherlode(&["reconcile"]).await.map(drop)
+    arena
+        .lake
+        .until("everything to be paid", || async {
+            match arena.motherlode(&["reconcile"]).await {
+                Ok(_) => Ok(Some(())),
+                Err(error) if format!("{error:#}").contains("0 objects still owe") => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+        .await
 }
 
 /// Two clusters; patience for what is tried again.
@@ -246,6 +277,7 @@ fn setup(run: &Run) -> Setup {
     Setup {
         clusters: CLUSTERS,
         concurrency: 3,
+        reconcile: true,
         visibility_timeout_s: 5,
         max_receive_count: 10,
         ..run.setup()

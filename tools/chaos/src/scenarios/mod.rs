@@ -9,6 +9,7 @@ mod kill;
 mod large;
 mod overload;
 mod parts;
+mod pixel;
 mod redelivery;
 mod stream;
 
@@ -90,13 +91,24 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "stream",
         about: "records of Kafka in batches cut anew and repeated, the sink and a cluster killed, answers lost",
     },
+    Scenario {
+        number: 13,
+        name: "pixel",
+        about: "the pixel is killed at 2,000 requests a second; what it acknowledged is there",
+    },
+    Scenario {
+        number: 14,
+        name: "away",
+        about: "the broker is away for minutes; what was acknowledged is there once it is back",
+    },
 ];
 
-/// Runs a scenario to its verdict. Whatever keeps it from one is a problem of
-/// the outcome.
-pub async fn run(scenario: &Scenario, size: Size, seed: u64) -> Outcome {
+/// Runs a scenario to its verdict, on a stack of that name. Whatever keeps it from one
+/// is a problem of the outcome.
+pub async fn run(scenario: &Scenario, size: Size, seed: u64, stack: &'static str) -> Outcome {
     let started = Instant::now();
     let mut run = Run::new(scenario.number, scenario.name, size, seed);
+    run.stack = stack;
     let ended = match scenario.number {
         1 => kill::run(&mut run).await,
         2 => cut::run(&mut run).await,
@@ -110,6 +122,8 @@ pub async fn run(scenario: &Scenario, size: Size, seed: u64) -> Outcome {
         10 => large::run(&mut run).await,
         11 => alone::run(&mut run).await,
         12 => stream::run(&mut run).await,
+        13 => pixel::killed(&mut run).await,
+        14 => pixel::away(&mut run).await,
         number => Err(anyhow::anyhow!("there is no scenario {number}")),
     };
     if let Err(error) = ended {

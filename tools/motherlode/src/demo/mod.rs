@@ -7,7 +7,9 @@ mod deliver;
 mod follow;
 mod landed;
 mod platform;
+mod stream;
 mod tour;
+mod visitors;
 
 use std::path::PathBuf;
 
@@ -84,10 +86,11 @@ async fn show(args: &DemoArgs, state: &StackState, ui: &Ui) -> anyhow::Result<()
             format!("see the logs under {}", logs.display()),
         ));
     }
+    let warehouse = target.warehouse()?;
     if args.file.is_some() || !ui.is_json() {
-        tour::take(&target.warehouse()?, ui).await?;
+        tour::take(&warehouse, ui).await?;
     }
-    Ok(())
+    stream::show(&ingest, &warehouse, state, ui).await
 }
 
 /// The real files. npm and tar block, and nothing else is under way.

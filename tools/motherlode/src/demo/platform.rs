@@ -8,8 +8,8 @@ use devstack::{AttachedStack, StackState};
 
 use super::{DemoArgs, tour};
 use crate::failure::Advise as _;
-use crate::stack;
 use crate::ui::Ui;
+use crate::{clickstream, stack};
 
 /// Name of the demo's stack.
 pub const STACK: &str = "demo";
@@ -34,7 +34,7 @@ impl Platform {
     /// # Errors
     /// When a part is missing or does not start.
     pub async fn start(args: &DemoArgs, ui: &Ui) -> anyhow::Result<Self> {
-        let options = stack::options(&args.root, STACK)?;
+        let options = clickstream::added_to(stack::options(&args.root, STACK)?)?;
         let dir = options.dir();
         let task = ui.task("stack");
         let progress = |step: &str| task.at(step, "");

@@ -76,7 +76,16 @@ FROM {DATABASE}.{TABLE} GROUP BY source, column, why ORDER BY source, rows DESC"
     .await
 }
 
-async fn show(warehouse: &ClickHouse, question: &str, sql: &str, ui: &Ui) -> anyhow::Result<()> {
+/// Shows a question, its SQL and the answer.
+///
+/// # Errors
+/// When the server does not answer.
+pub async fn show(
+    warehouse: &ClickHouse,
+    question: &str,
+    sql: &str,
+    ui: &Ui,
+) -> anyhow::Result<()> {
     let answer = warehouse
         .query_raw("ingestion", sql, "PrettyCompactNoEscapesMonoBlock", MOST_BYTES)
         .await
@@ -96,6 +105,10 @@ pub fn how_to_go_on(root: &Path) -> String {
         (format!("{own} query 'SELECT count() FROM demo.flights_3m'"), "query it"),
         (format!("{own} objects"), "the ledger: what was loaded"),
         (format!("{own} quarantine list"), "the rows that were not"),
+        (
+            format!("{own} query 'SELECT * FROM clickstream.events_current LIMIT 3'"),
+            "events of the shop's visitors",
+        ),
         (format!("{program} stack status --name {STACK}"), "what runs where, and how to reach it"),
         (
             format!("{program} sources infer FILE --name mine -o mine.yaml"),

@@ -174,7 +174,8 @@ fn columns(
         notes.push("the first row looks like data: the columns are numbered, give them names in format.csv.names".to_owned());
         return csv.names.clone();
     }
-    let names: Vec<String> = first.iter().map(str::to_owned).collect();
+    // The loader finds columns by their names without the spaces around them.
+    let names: Vec<String> = first.iter().map(|name| name.trim().to_owned()).collect();
     let nameless = names.iter().filter(|name| name.is_empty()).count();
     let mut seen = Names::default();
     let own: Vec<String> = names

@@ -13,9 +13,11 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 
 use super::json_value::Json;
 use super::profile::Profile;
-use super::sample::{Field, ROWS, Sample, WHOLE_BYTES};
+use super::sample::{BYTES, Field, ROWS, Sample, WHOLE_BYTES};
 use crate::failure::{Advise as _, advised};
 
+/// From here on a float has no fraction, and may be a whole number of the file.
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 /// Keys on the way to the array of a document, and from a row to a column.
 const DEPTH: usize = 3;
 /// More different keys than this are data, not columns.
@@ -148,8 +150,19 @@ impl Rows {
 
     fn lines(&mut self, first: Json, content: Box<dyn BufRead>) -> anyhow::Result<()> {
         self.take(first);
-        for line in content.lines() {
-            let line = line?;
+        let mut content = content.take(BYTES);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            content.read_until(b'\n', &mut line)?;
+            if content.limit() == 0 && !line.ends_with(b"\n") {
+                // The rest of it is not looked at: half a line is no row.
+                self.is_cut = true;
+                return Ok(());
+            }
+            if line.is_empty() {
+                return Ok(());
+            }
             if line.trim_ascii().is_empty() {
                 continue;
             }
@@ -157,7 +170,7 @@ impl Rows {
                 self.is_cut = true;
                 return Ok(());
             }
-            match serde_json::from_str(&line) {
+            match serde_json::from_slice(&line) {
                 Ok(row) => self.take(row),
                 Err(_) => {
                     self.count += 1;
@@ -165,7 +178,6 @@ impl Rows {
                 }
             }
         }
-        Ok(())
     }
 
     /// The rows of a document, from the array at `path`.
@@ -302,6 +314,10 @@ fn take(profile: &mut Profile, value: Json) {
         Json::Null => profile.null(),
         Json::Boolean(value) => profile.boolean(value),
         Json::Integer(value) => profile.integer(value),
+        // A whole number beyond 64 bits comes as a float.
+        Json::Float(value) if value.fract() == 0.0 && value.abs() >= TWO_TO_63 => {
+            profile.large_integer(&format!("{value:.0}"));
+        }
         Json::Float(value) => profile.float(&value.to_string()),
         Json::Text(text) => profile.text(&text),
         Json::Object(_) => profile.object(),

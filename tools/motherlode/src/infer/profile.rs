@@ -31,8 +31,12 @@ pub struct Profile {
     /// Words that may mean NULL, and how often they stand there. They are not
     /// among `values`.
     pub markers: BTreeMap<String, u64>,
-    /// The smallest and the largest integer.
+    /// The smallest and the largest integer, but for those that are beyond 127 bits.
     pub range: Option<(i128, i128)>,
+    /// Most digits of an integer beyond that; 0 when there is none.
+    pub digits: usize,
+    /// Whether one of those is negative.
+    pub is_below: bool,
     /// Whether a number begins with a zero that a number would lose.
     pub is_padded: bool,
     /// Whether every text is a UUID.
@@ -65,6 +69,15 @@ impl Profile {
         self.note(&value.to_string());
     }
 
+    /// An integer beyond 127 bits, as it was written.
+    pub fn large_integer(&mut self, text: &str) {
+        self.integers += 1;
+        self.is_below |= text.starts_with('-');
+        let digits = text.trim_start_matches(['+', '-']).trim_start_matches('0').len();
+        self.digits = self.digits.max(digits);
+        self.note(text);
+    }
+
     /// Another number, as it was written.
     pub fn float(&mut self, text: &str) {
         self.floats += 1;
@@ -91,6 +104,9 @@ impl Profile {
             let digits = trimmed.trim_start_matches(['+', '-']);
             self.is_padded |= digits.len() > 1 && digits.starts_with('0');
             self.integer(value);
+        } else if is_whole(trimmed) {
+            self.is_padded |= trimmed.trim_start_matches(['+', '-']).starts_with('0');
+            self.large_integer(trimmed);
         } else if is_float(trimmed) {
             let digits = trimmed.trim_start_matches(['+', '-']).as_bytes();
             self.is_padded |= matches!(digits, [b'0', b'0'..=b'9', ..]);
@@ -146,9 +162,13 @@ impl Profile {
 
 /// An integer with an optional sign.
 fn integer(text: &str) -> Option<i128> {
+    is_whole(text).then(|| text.parse().ok())?
+}
+
+/// Digits with an optional sign.
+fn is_whole(text: &str) -> bool {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
-        .then(|| text.parse().ok())?
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A number that is no integer. Words such as `inf` are none.

@@ -38,6 +38,36 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// The loader finds columns by their names without the spaces around them.
+#[test]
+fn spaces_around_the_names_of_a_header_are_no_part_of_them() {
+    let proposal = propose("x.csv", b"a, b ,\tc\n1, 2,3\n3, x,4\n");
+    assert_eq!(
+        types(&proposal),
+        ["a UInt8", "b LowCardinality(String)", "c UInt8"]
+            .map(|column| column.replace("LowCardinality(String)", "String"))
+    );
+    let from: Vec<_> = proposal.document.columns.iter().map(|column| column.name.clone()).collect();
+    assert_eq!(from, ["a", "b", "c"]);
+}
+
+#[test]
+fn whole_numbers_of_json_beyond_64_bits_keep_their_digits() {
+    let text =
+        b"{\"a\":340282366920938463463374607431768211455,\"b\":18446744073709551616,\"c\":-1e3}\n\
+                 {\"a\":1,\"b\":1,\"c\":1}\n";
+    assert_eq!(types(&propose("x.jsonl", text)), ["a UInt256", "b UInt256", "c Float64"]);
+}
+
+/// A line that does not end is not read to its end.
+#[test]
+fn a_line_without_an_end_takes_no_more_than_the_sample() {
+    let mut text = String::from("{\"a\":1}\n{\"a\":2}\n{\"a\":\"");
+    text.push_str(&"x".repeat(80 << 20));
+    let proposal = propose("x.jsonl.gz", &gzip(&text));
+    assert_eq!(types(&proposal), ["a UInt8"]);
+}
+
 /// The rows behind the sample count on.
 #[test]
 fn an_identity_has_room_to_grow() {
@@ -56,7 +86,11 @@ fn an_identity_has_room_to_grow() {
 #[case("9223372036854775807\n", "UInt64")]
 #[case("18446744073709551615\n", "UInt64")]
 #[case("-9223372036854775808\n", "Int64")]
-#[case("18446744073709551616\n", "String")]
+#[case("18446744073709551616\n", "UInt128")]
+#[case("-9223372036854775809\n1\n", "Int128")]
+#[case("340282366920938463463374607431768211455\n1\n", "UInt256")]
+#[case("-340282366920938463463374607431768211455\n", "Int256")]
+#[case("340282366920938463463374607431768211455\n0.5\n", "String")]
 #[case("1.5\n2\n", "Float64")]
 #[case("true\nFALSE\n", "Bool")]
 #[case("00501\n10001\n", "String")]

@@ -185,6 +185,9 @@ fn of_profile(profile: &Profile, name: &str, is_csv: bool) -> Bare {
     if profile.is_padded {
         return text("leading zeros, which a number would lose");
     }
+    if profile.digits > 0 && all(profile.integers + profile.floats) {
+        return large_integers(profile);
+    }
     if all(profile.integers) {
         return profile.range.map_or_else(|| text("text"), |range| integers(range, name));
     }
@@ -236,14 +239,26 @@ fn integers((low, high): (i128, i128), name: &str) -> Bare {
             .or_else(|| bits.clone().find(|bits| holds(bits, 1)))
             .map(ColumnType::Int)
     };
-    match chosen {
-        Some(column_type) => Bare { column_type, format: None, reasons: vec![reason] },
-        None => Bare {
-            column_type: ColumnType::String,
-            format: None,
-            reasons: vec![format!("{low} to {high}: more than 64 bits")],
-        },
-    }
+    let column_type = chosen.unwrap_or(match low >= 0 {
+        true => ColumnType::UInt(128),
+        false => ColumnType::Int(128),
+    });
+    Bare { column_type, format: None, reasons: vec![reason] }
+}
+
+/// Integers of which some are beyond 127 bits: 256 bits hold 76 digits.
+fn large_integers(profile: &Profile) -> Bare {
+    let is_negative = profile.is_below || profile.range.is_some_and(|(low, _)| low < 0);
+    let (column_type, reason) = match profile.digits {
+        _ if profile.floats > 0 => (
+            ColumnType::String,
+            "whole numbers beyond 127 bits beside fractions: no number type holds both",
+        ),
+        ..=76 if is_negative => (ColumnType::Int(256), "whole numbers beyond 127 bits"),
+        ..=76 => (ColumnType::UInt(256), "whole numbers beyond 127 bits"),
+        _ => (ColumnType::String, "whole numbers of more than 76 digits"),
+    };
+    Bare { column_type, format: None, reasons: vec![reason.to_owned()] }
 }
 
 /// Numbers that count from 1970, by their name and size together.

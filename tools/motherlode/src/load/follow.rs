@@ -132,6 +132,7 @@ mod tests {
             is_owing: false,
             payer: None,
             attempt: 1,
+            put_offs: 0,
             claimed_at_ms: 0,
             updated_at_ms: 0,
             finished_at_ms: None,

@@ -51,6 +51,18 @@ impl DemoData {
         Ok(Self { files: folder.join("data") })
     }
 
+    /// Every file of the package, by name.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn files(&self) -> Result<Vec<PathBuf>, DemoDataError> {
+        let listed = fs::read_dir(&self.files).map_err(DemoDataError::io("list", &self.files))?;
+        let paths = listed.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>();
+        let mut paths = paths.map_err(DemoDataError::io("list", &self.files))?;
+        paths.sort();
+        Ok(paths)
+    }
+
     /// An original file of the package.
     ///
     /// # Errors

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use devstack::{
-    BucketOptions, FunctionOptions, KafkaSourceOptions, Options, QueueOptions,
-    TopicOptions,
+    BucketOptions, FunctionOptions, KafkaSourceOptions, Options, QueueOptions, TopicOptions,
 };
 use warehouse::{ClickHouse, Warehouse as _};
 

@@ -13,10 +13,11 @@ use ingest::{Ingest, Notice, Outcome, Settings};
 use ledger::{MemoryLedger, MemoryPartitions};
 use model::Clock;
 use runtime::Deadline;
+use serde_json::{Map, Value};
 use testkit::Setup;
 use warehouse::{ClickHouse, ClusterConfig, Credentials, Options, Role};
 
-use super::{Wishes, infer};
+use super::{Proposal, Wishes, infer};
 
 const CLUSTER: &str = "ingestion";
 
@@ -77,83 +78,123 @@ fn fixtures() -> Vec<PathBuf> {
     files
 }
 
-fn ingest(stack: &AttachedStack) -> (Ingest, MemoryObjects) {
-    let cluster = stack.state().cluster(CLUSTER).unwrap();
-    let config = ClusterConfig {
-        name: CLUSTER.to_owned(),
-        role: Role::Ingestion,
-        nodes: vec![cluster.http.clone()],
-        secret: "test".to_owned(),
-    };
-    let credentials =
-        Credentials { user: cluster.user.clone(), password: cluster.password.clone() };
-    let clock = Clock::system();
-    let objects = MemoryObjects::new();
-    let ingest = Ingest {
-        objects: Arc::new(objects.clone()),
-        catalog: Arc::new(MemoryCatalog::new(clock.clone())),
-        ledger: Arc::new(MemoryLedger::new(clock.clone())),
-        partitions: Arc::new(MemoryPartitions::default()),
-        records: None,
-        warehouse: Arc::new(ClickHouse::new(
-            vec![config],
-            Arc::new(credentials),
-            Arc::new(warehouse::NoBoard),
-            model::Clock::system(),
-            Options::default(),
-        )),
-        clock,
-        settings: Settings {
-            lease: Duration::from_secs(600),
-            worker: "test".to_owned(),
-            split_bytes: None,
-        },
-        told: ingest::Told::default(),
-    };
-    (ingest, objects)
+/// The stages on a real server; objects, catalog and ledger are their twins in memory.
+pub struct Landing {
+    ingest: Ingest,
+    objects: MemoryObjects,
+    client: clickhouse::Client,
 }
 
-/// Rows that landed, or what went wrong.
-async fn land(
-    ingest: &Ingest,
-    objects: &MemoryObjects,
-    number: usize,
-    file: &Path,
-) -> Result<u64, String> {
+impl Landing {
+    /// The stages on the server of a stack.
+    pub fn of(stack: &AttachedStack) -> Self {
+        let cluster = stack.state().cluster(CLUSTER).unwrap();
+        let config = ClusterConfig {
+            name: CLUSTER.to_owned(),
+            role: Role::Ingestion,
+            nodes: vec![cluster.http.clone()],
+            secret: "test".to_owned(),
+        };
+        let credentials =
+            Credentials { user: cluster.user.clone(), password: cluster.password.clone() };
+        let client = clickhouse::Client::default()
+            .with_url(&cluster.http)
+            .with_user(&cluster.user)
+            .with_password(&cluster.password);
+        let clock = Clock::system();
+        let objects = MemoryObjects::new();
+        let ingest = Ingest {
+            objects: Arc::new(objects.clone()),
+            catalog: Arc::new(MemoryCatalog::new(clock.clone())),
+            ledger: Arc::new(MemoryLedger::new(clock.clone())),
+            partitions: Arc::new(MemoryPartitions::default()),
+            records: None,
+            warehouse: Arc::new(ClickHouse::new(
+                vec![config],
+                Arc::new(credentials),
+                Arc::new(warehouse::NoBoard),
+                model::Clock::system(),
+                Options::default(),
+            )),
+            clock,
+            settings: Settings {
+                lease: Duration::from_secs(600),
+                worker: "test".to_owned(),
+                split_bytes: None,
+            },
+            told: ingest::Told::default(),
+        };
+        Self { ingest, objects, client }
+    }
+
+    /// Rows that landed of a file by what is proposed for it, or what went wrong.
+    pub async fn load(
+        &self,
+        source: &str,
+        file: &Path,
+        proposal: &Proposal,
+    ) -> Result<u64, String> {
+        transform::check(&proposal.document).map_err(|error| format!("validate: {error}"))?;
+        let put = self.ingest.catalog.put(&proposal.yaml, "test", None).await;
+        put.map_err(|error| format!("put: {error:?}\n{}", proposal.yaml))?;
+        let name = file.file_name().unwrap().to_string_lossy();
+        let bytes = std::fs::read(file).unwrap();
+        let id = self.objects.put("b", &format!("{source}/{name}"), bytes);
+        let notice = Notice {
+            bucket: id.bucket,
+            key: id.key,
+            source: None,
+            etag: None,
+            part: None,
+            retry_failed: false,
+            is_last: true,
+        };
+        let loaded = self.ingest.load(&notice, Deadline::none()).await;
+        match loaded.map_err(|error| format!("load: {}\n{}", error.chain(), proposal.yaml))? {
+            Outcome::Loaded(report)
+                if report.counts.rows_inserted == report.counts.rows_read
+                    && report.counts.rows_read >= proposal.rows =>
+            {
+                Ok(report.counts.rows_read)
+            }
+            other => Err(format!("{other:?}\n{}", proposal.yaml)),
+        }
+    }
+
+    /// Rows of a query.
+    pub async fn query(&self, sql: &str) -> Result<Vec<Map<String, Value>>, String> {
+        let rows = self.ingest.warehouse.query(CLUSTER, sql, &[]).await;
+        rows.map_err(|error| format!("{sql}: {error}"))
+    }
+
+    /// Sends bytes as the data of a statement, for the server to read.
+    pub async fn insert(
+        &self,
+        statement: &str,
+        settings: impl Iterator<Item = (&str, &str)>,
+        bytes: Vec<u8>,
+    ) -> Result<(), String> {
+        let client = settings
+            .fold(self.client.clone(), |client, (name, value)| client.with_setting(name, value));
+        let mut insert = client.insert_formatted_with(statement);
+        let sent = insert.send(bytes.into()).await;
+        let done = sent.and(insert.end().await);
+        done.map_err(|error| format!("{statement}: {error}"))
+    }
+}
+
+async fn land(landing: &Landing, number: usize, file: &Path) -> Result<u64, String> {
     let source = format!("s{number}");
     let wishes = Wishes { name: Some(source.clone()), ..Wishes::default() };
     let proposal = infer(file, &wishes).await.map_err(|error| format!("infer: {error:#}"))?;
-    transform::check(&proposal.document).map_err(|error| format!("validate: {error}"))?;
-    let put = ingest.catalog.put(&proposal.yaml, "test", None).await;
-    put.map_err(|error| format!("put: {error:?}\n{}", proposal.yaml))?;
-    let name = file.file_name().unwrap().to_string_lossy();
-    let id = objects.put("b", &format!("{source}/{name}"), std::fs::read(file).unwrap());
-    let notice = Notice {
-        bucket: id.bucket,
-        key: id.key,
-        source: None,
-        etag: None,
-        part: None,
-        retry_failed: false,
-        is_last: true,
-    };
-    let loaded = ingest.load(&notice, Deadline::none()).await;
-    match loaded.map_err(|error| format!("load: {}\n{}", error.chain(), proposal.yaml))? {
-        Outcome::Loaded(report)
-            if report.counts.rows_inserted == report.counts.rows_read
-                && report.counts.rows_read >= proposal.rows =>
-        {
-            Ok(report.counts.rows_read)
-        }
-        other => Err(format!("{other:?}\n{}", proposal.yaml)),
-    }
+    landing.load(&source, file, &proposal).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_proposed_lands_every_row() {
     let start = || testkit::start(&Setup::new("infer")).unwrap();
     let stack = tokio::task::spawn_blocking(start).await.unwrap();
-    let (ingest, objects) = ingest(&stack);
+    let landing = Landing::of(&stack);
     let folder = tempfile::tempdir().unwrap();
     let mut files = fixtures();
     assert!(files.len() > 50, "{}", files.len());
@@ -163,7 +204,7 @@ async fn what_is_proposed_lands_every_row() {
         files.push(file);
     }
     let landed = futures::stream::iter(files.iter().enumerate())
-        .map(async |(number, file)| (file, land(&ingest, &objects, number, file).await))
+        .map(async |(number, file)| (file, land(&landing, number, file).await))
         .buffer_unordered(8)
         .collect::<Vec<_>>()
         .await;

@@ -73,6 +73,8 @@ pub async fn infer(file: &Path, wishes: &Wishes) -> anyhow::Result<Proposal> {
 }
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod landing;
 #[cfg(test)]
 mod tests;

@@ -35,7 +35,7 @@ const EXAMPLES: usize = 5;
 /// What replaying the quarantined rows of one object on one cluster came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Replayed {
-    /// The object, as `s3://bucket/key@etag`.
+    /// The object, as `s3://bucket/key@etag`, or the partition, as `kafka://topic/partition`.
     pub object: String,
     /// The cluster.
     pub cluster: String,
@@ -56,7 +56,8 @@ pub struct Replayed {
 }
 
 impl Ingest {
-    /// The objects of a source that a cluster has quarantined rows of.
+    /// The objects of a source that a cluster has quarantined rows of; of a stream, its
+    /// partitions (topic and partition in the places of bucket and key).
     ///
     /// # Errors
     /// When the cluster cannot be asked.
@@ -144,7 +145,9 @@ impl Ingest {
             Replayed { object: id.to_string(), cluster: cluster.to_owned(), ..Replayed::default() };
         let mut from = 0;
         loop {
-            let rows = self.quarantined_rows(&source.document.source, id, cluster, from).await?;
+            let rows = self
+                .quarantined_rows(&source.document.source, &replayed.object, cluster, from)
+                .await?;
             let Some(last) = rows.last().copied() else { break };
             replayed.quarantined += rows.len() as u64;
             // A chunk that failed, or went elsewhere, has left its bad rows here; it is
@@ -203,23 +206,24 @@ impl Ingest {
         }
     }
 
-    /// Numbers of an object's rows in the quarantine, in order, from one on.
-    async fn quarantined_rows(
+    /// Numbers of an object's rows, or offsets of a partition's records, in the
+    /// quarantine, in order, from one on.
+    pub(crate) async fn quarantined_rows(
         &self,
         source: &str,
-        id: &ObjectId,
+        object: &str,
         cluster: &str,
         from: u64,
     ) -> Result<Vec<u64>, IngestError> {
         let params = [
             ("source", source.to_owned()),
-            ("object", id.to_string()),
+            ("object", object.to_owned()),
             ("from", from.to_string()),
             ("limit", ROWS_AT_ONCE.to_string()),
         ];
         let rows = self.warehouse.query(cluster, quarantine::ROWS, &params).await;
         let rows = rows.map_err(|cause| IngestError::Write {
-            object: id.to_string(),
+            object: object.to_owned(),
             cause: Box::new(cause),
         })?;
         Ok(rows.iter().filter_map(|row| row.get("row")?.as_u64()).collect())

@@ -269,6 +269,53 @@ impl PartitionRecord {
         }
     }
 
+    /// Notes that a cluster is to be given records that it did not take, by another
+    /// version of the document: those at these offsets, in order, that are accounted for
+    /// and not owed to it already. It is asked for each before it is sent, because
+    /// somebody else may have been faster. Gives the offsets.
+    pub fn owe_again(
+        &mut self,
+        offsets: &[i64],
+        cluster: &str,
+        named: &[String],
+        config_version: u64,
+        now_ms: i64,
+    ) -> Vec<i64> {
+        let is_meant = |offset: &i64| self.is_done(*offset) && !self.is_owed(*offset, cluster);
+        let meant: Vec<i64> = offsets.iter().copied().filter(is_meant).collect();
+        let on: BTreeSet<String> =
+            named.iter().filter(|name| name.as_str() != cluster).cloned().collect();
+        for &start in &meant {
+            self.owe(StreamDebt {
+                start,
+                end: start + 1,
+                config_version,
+                loaded_at_ms: now_ms,
+                on: on.clone(),
+                maybe: BTreeSet::from([cluster.to_owned()]),
+                sent: None,
+            });
+        }
+        meant
+    }
+
+    /// Whether a cluster is still to be given the record at an offset.
+    #[must_use]
+    pub fn is_owed(&self, offset: i64, cluster: &str) -> bool {
+        let is_of = |debt: &StreamDebt| (debt.start..debt.end).contains(&offset);
+        self.debts.iter().any(|debt| is_of(debt) && !debt.on.contains(cluster))
+    }
+
+    /// Takes back what [`PartitionRecord::owe_again`] has noted and nobody has paid.
+    pub fn forget(&mut self, offsets: &[i64], cluster: &str, config_version: u64, now_ms: i64) {
+        self.debts.retain(|debt| {
+            debt.config_version != config_version
+                || debt.loaded_at_ms != now_ms
+                || debt.on.contains(cluster)
+                || !offsets.contains(&debt.start)
+        });
+    }
+
     /// Whether a cluster lacks some of its records.
     #[must_use]
     pub fn is_owing(&self) -> bool {
@@ -375,6 +422,29 @@ mod tests {
         assert_eq!(offsets, [8..10, 15..17, 30..31]);
         assert!(!record.is_owing());
         assert_eq!(record.counts.rows_read, 5);
+    }
+
+    #[test]
+    fn what_is_replayed_is_owed_once_more_and_once_only() {
+        let mut record = record();
+        let named = names(&["a", "b"]);
+        pend(&mut record, &(0..10).collect::<Vec<_>>(), &["a", "b"]);
+        record.commit(&landed(10, &["a", "b"], &["a", "b"]));
+        assert_eq!(record.owe_again(&[3, 4, 8, 12], "a", &named, 2, 9), [3, 4, 8]);
+        let owed = |record: &PartitionRecord| -> Vec<Range<i64>> {
+            record.debts.iter().map(|debt| debt.start..debt.end).collect()
+        };
+        assert_eq!(owed(&record), [3..5, 8..9]);
+        assert!(record.is_owed(4, "a") && !record.is_owed(4, "b") && !record.is_owed(5, "a"));
+        // Another replay at the same time adds only what is new.
+        assert_eq!(record.owe_again(&[4, 5], "a", &named, 3, 9), [5]);
+        // It is looked for before it is sent, so no token is noted.
+        assert_eq!(record.begin_payment("a", 100), Some(0));
+        assert!(record.debts[0].sent.is_none());
+        record.pay(&(3..5), "a", &named);
+        assert_eq!(owed(&record), [8..9, 5..6]);
+        record.forget(&[8], "a", 2, 9);
+        assert_eq!(owed(&record), [5..6]);
     }
 
     #[test]

@@ -1,7 +1,13 @@
 //! `quarantine`: the rows that could not be loaded, with everything it takes to
 //! mend them.
 
+use std::sync::Arc;
+
+use catalog::Registered;
 use clap::{Args, Subcommand};
+use ingest::{Ingest, IngestError, Replayed};
+use model::ObjectId;
+use model::document::Kind;
 use runtime::Deadline;
 use serde_json::{Value, json};
 use warehouse::quarantine::{DATABASE, TABLE};
@@ -31,7 +37,7 @@ pub struct ReplayArgs {
     /// The source.
     #[arg(long)]
     source: String,
-    /// Only those of objects with this key.
+    /// Only those of objects with this key; of a stream, of the partition of this number.
     #[arg(long, value_name = "KEY")]
     object: Option<String>,
 }
@@ -159,14 +165,19 @@ async fn show(args: &ShowArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
             Some(text) => lines.push_str(&format!(":\n{text}\n")),
             None => lines.push_str(&format!(" (no UTF-8; in hexadecimal):\n{hex}\n")),
         }
+        let source = &args.source;
         lines.push_str(&format!(
             "\nto mend it: where the document is wrong (`motherlode sources show {source} --yaml`), put a corrected \
-             one and run `motherlode quarantine replay --source {source}`, which writes each such row once. \
-             Where the row is wrong, load a new file that holds the corrected row alone: the rows of this \
-             file that were good are in the table already, so that loading it again under another name, or \
-             corrected as a whole, would write them twice",
-            source = args.source
+             one and run `motherlode quarantine replay --source {source}`, which writes each such row once. "
         ));
+        lines.push_str(if word(&row, "object").starts_with("kafka://") {
+            "It reads the record from Kafka, by its offset: do it before the topic forgets it. \
+             Where the record is wrong, send a corrected one"
+        } else {
+            "Where the row is wrong, load a new file that holds the corrected row alone: the rows of this \
+             file that were good are in the table already, so that loading it again under another name, or \
+             corrected as a whole, would write them twice"
+        });
         lines
     })
 }
@@ -192,9 +203,8 @@ async fn replay(args: &ReplayArgs, target: &Target, ui: &Ui) -> anyhow::Result<(
             if args.object.as_ref().is_some_and(|key| *key != object.key) {
                 continue;
             }
-            let task = ui.task(&object.to_string());
-            task.at(&format!("to {cluster}"), "");
-            match ingest.replay(&source, &object, cluster, Deadline::none()).await {
+            let replaying = replay_one(&ingest, &source, &object, cluster, ui);
+            match replaying.await {
                 Ok(Some(replayed)) => done.push(replayed),
                 Ok(None) => busy += 1,
                 Err(error) => failures.push(error.chain()),
@@ -249,6 +259,32 @@ async fn replay(args: &ReplayArgs, target: &Target, ui: &Ui) -> anyhow::Result<(
         format!("{busy} objects are being loaded, reconciled or replayed by somebody else"),
         "run it again when that is done",
     ))
+}
+
+/// The rows of one object, or the records of one partition; none when somebody else is
+/// at it.
+async fn replay_one(
+    ingest: &Ingest,
+    source: &Arc<Registered>,
+    object: &ObjectId,
+    cluster: &str,
+    ui: &Ui,
+) -> Result<Option<Replayed>, IngestError> {
+    let partition = object.key.parse().ok().filter(|_| source.document.kind == Kind::Kafka);
+    let task = ui.task(&match partition {
+        Some(_) => format!("{}/{}", object.bucket, object.key),
+        None => object.to_string(),
+    });
+    task.at(&format!("to {cluster}"), "");
+    let deadline = Deadline::none();
+    match partition {
+        Some(partition) => {
+            let topic = &object.bucket;
+            let replaying = ingest.replay_partition(source, topic, partition, cluster, deadline);
+            replaying.await.map(Some)
+        }
+        None => ingest.replay(source, object, cluster, deadline).await,
+    }
 }
 
 /// The cluster that holds the rows.

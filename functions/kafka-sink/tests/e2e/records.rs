@@ -110,3 +110,65 @@ table: { database: e2e, name: typed_events, order_by: [id] }
         "{aside:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_record_is_replayed_once_when_its_document_was_corrected() {
+    let lane = Lane::start("sink-replay", &["ingestion", "analytics"], trigger()).await;
+    let document = |amount: &str| {
+        format!(
+            "
+source: web
+version: 1
+owner: tests
+kind: kafka
+stream: {{ topics: [events], event: string }}
+columns:
+  - {{ name: id, type: UInt32, required: true }}
+  - {{ name: amount, type: {amount} }}
+table: {{ database: e2e, name: replayed, order_by: [id] }}
+write: {{ clusters: [ingestion, analytics], mode: mirror }}
+"
+        )
+    };
+    lane.lake.register(&document("UInt8")).await.unwrap();
+    let record = |id: i64| value(format!(r#"{{"id":{id},"amount":{}}}"#, id * 10).as_bytes());
+    lane.send((0..40).map(record).collect()).await;
+    lane.send(vec![value(b"no json")]).await;
+    let counts = lane.accounted(41).await;
+    // 260 and more are no UInt8.
+    assert_eq!((counts.rows_written, counts.rows_quarantined), (26, 15), "{counts:?}");
+
+    lane.lake.register(&document("UInt32")).await.unwrap();
+    let ingest = &lane.lake.ingest;
+    let source = ingest.catalog.get("web", None).await.unwrap();
+    let replay = async |cluster: &str| {
+        let mut all = (0, 0, 0, 0);
+        for object in ingest.quarantined_objects("web", cluster).await.unwrap() {
+            let partition = object.key.parse().unwrap();
+            let deadline = runtime::Deadline::none();
+            let replaying =
+                ingest.replay_partition(&source, &object.bucket, partition, cluster, deadline);
+            let one = replaying.await.unwrap();
+            all = (all.0 + one.written, all.1 + one.bad, all.2 + one.there, all.3 + one.waiting);
+        }
+        all
+    };
+    let rows = async |cluster: &str| {
+        let sql = "SELECT toUInt32(count()) AS rows, toUInt32(uniqExact(_partition, _offset)) AS records, \
+                   toUInt32(sum(amount)) AS amount FROM e2e.replayed";
+        let row = lane.lake.query(cluster, sql).await.unwrap().remove(0);
+        ["rows", "records", "amount"].map(|name| row[name].as_u64().unwrap())
+    };
+    assert_eq!(rows("analytics").await, [26, 26, 3250]);
+    // Two at the same time, then once more.
+    tokio::join!(replay("ingestion"), replay("ingestion"));
+    assert_eq!(rows("ingestion").await, [40, 40, 7800]);
+    assert_eq!(rows("analytics").await, [26, 26, 3250]);
+    for cluster in ["ingestion", "analytics"] {
+        replay(cluster).await;
+        assert_eq!(replay(cluster).await, (0, 1, 14, 0), "{cluster}");
+        assert_eq!(rows(cluster).await, [40, 40, 7800], "{cluster}");
+    }
+    let known = lane.partitions().await;
+    assert!(known.iter().all(|record| record.debts.is_empty()), "{known:?}");
+}

@@ -9,7 +9,7 @@ use arrow::compute::filter_record_batch;
 use catalog::Registered;
 use futures::future::join_all;
 use ledger::{Landed, LedgerError, PartitionRecord, PendingInsert};
-use model::{RejectedRow, Run, StreamRecord, Token};
+use model::{Counts, RejectedRow, Run, StreamRecord, Token};
 use runtime::Deadline;
 use warehouse::quarantine::{Place, Quarantined};
 use warehouse::{TableSpec, WarehouseError};
@@ -47,6 +47,18 @@ pub(crate) struct Sending<'a> {
     pub(crate) table: &'a TableSpec,
     pub(crate) records: &'a [StreamRecord],
     pub(crate) mapped: &'a MappedRecords,
+}
+
+impl Sending<'_> {
+    /// What becomes of those records that `is_meant`.
+    pub(crate) fn counts(&self, is_meant: impl Fn(&StreamRecord) -> bool) -> Counts {
+        let mut counts = self.mapped.counts(self.records, is_meant);
+        if self.planned.is_hopeless {
+            counts.rows_quarantined = counts.rows_read;
+            (counts.rows_filtered, counts.rows_written, counts.rows_inserted) = (0, 0, 0);
+        }
+        counts
+    }
 }
 
 impl Ingest {
@@ -364,11 +376,7 @@ impl Ingest {
         let (topic, partition) = (record.topic.clone(), record.partition);
         let is_of = |one: &StreamRecord| *one.topic == *topic && one.partition == partition;
         let own = sending.records.iter().filter(|one| is_of(one));
-        let mut counts = sending.mapped.counts(sending.records, is_of);
-        if sending.planned.is_hopeless {
-            counts.rows_quarantined = counts.rows_read;
-            (counts.rows_filtered, counts.rows_written, counts.rows_inserted) = (0, 0, 0);
-        }
+        let counts = sending.counts(is_of);
         let landed = Landed {
             counts,
             on: on.to_vec(),
@@ -380,7 +388,7 @@ impl Ingest {
                 == Some(&sending.planned.token);
             if !is_ours {
                 // Another function has sent the same INSERT, and was faster.
-                return Ok(Landed { counts: model::Counts::default(), ..landed });
+                return Ok(Landed { counts: Counts::default(), ..landed });
             }
             let mut after = [record.clone()];
             for hole in after[0].commit(&landed) {

@@ -8,6 +8,7 @@
 mod land;
 mod map;
 mod pay;
+mod replay;
 mod resume;
 
 pub(crate) use pay::debts_of_partition;

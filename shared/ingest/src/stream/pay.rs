@@ -4,14 +4,13 @@
 //! Safe to run twice and safe to kill: before records are sent, the debt says so
 //! and holds their token; whoever comes next sends the same once more.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use catalog::Registered;
 use futures::FutureExt as _;
 use ledger::{LedgerError, PartitionRecord, SentInsert, StreamDebt};
 use model::document::Kind;
-use model::{Run, Token};
+use model::{Counts, Run, Token};
 use runtime::Deadline;
 use warehouse::TableSpec;
 
@@ -89,29 +88,20 @@ impl Ingest {
         let [mut record] = held;
         let mut failed = None;
         for cluster in named {
-            while let Some((before, debt)) = self.begin_payment(&record, cluster).await? {
-                record = before;
-                if deadline.is_within(std::time::Duration::from_secs(1)) {
-                    return Ok(Settlement::Interrupted(paid));
-                }
-                let paying = self.pay_all_of(source, &record, &debt, cluster, deadline);
-                match paying.boxed().await {
-                    Ok(rows) => {
-                        paid.chunks_written += 1;
-                        paid.rows_written += rows;
-                        record =
-                            self.note_paid(record, debt.start..debt.end, cluster, named).await?;
-                        watch.paid(cluster, paid);
+            match self.pay_cluster(source, &mut record, cluster, deadline).await {
+                Ok((some, is_even)) => {
+                    paid.chunks_written += some.chunks;
+                    paid.rows_written += some.rows_inserted;
+                    watch.paid(cluster, paid);
+                    if !is_even {
+                        return Ok(Settlement::Interrupted(paid));
                     }
-                    // The other clusters are paid all the same.
-                    Err(
-                        error @ (IngestError::Write { .. } | IngestError::BeyondRetention { .. }),
-                    ) => {
-                        failed = Some(error);
-                        break;
-                    }
-                    Err(error) => return Err(error),
                 }
+                // The other clusters are paid all the same.
+                Err(error @ (IngestError::Write { .. } | IngestError::BeyondRetention { .. })) => {
+                    failed = Some(error);
+                }
+                Err(error) => return Err(error),
             }
         }
         match failed {
@@ -122,6 +112,31 @@ impl Ingest {
                 Ok(Settlement::Even(paid))
             }
         }
+    }
+
+    /// Pays all that a partition owes to one cluster: what was written, and whether
+    /// that is all of it or the time was over before.
+    pub(super) async fn pay_cluster(
+        &self,
+        source: &Arc<Registered>,
+        record: &mut PartitionRecord,
+        cluster: &str,
+        deadline: Deadline,
+    ) -> Result<(Counts, bool), IngestError> {
+        let named = &source.document.write.clusters;
+        let mut paid = Counts::default();
+        while let Some((before, debt)) = self.begin_payment(record, cluster).await? {
+            *record = before;
+            if deadline.is_within(std::time::Duration::from_secs(1)) {
+                return Ok((paid, false));
+            }
+            let paying = self.pay_all_of(source, record, &debt, cluster, deadline);
+            paid += paying.boxed().await?;
+            let offsets = debt.start..debt.end;
+            *record =
+                self.amend(record.clone(), |record| record.pay(&offsets, cluster, named)).await?;
+        }
+        Ok((paid, true))
     }
 
     /// Lands what is pending of a function that is surely gone.
@@ -167,17 +182,17 @@ impl Ingest {
         debt: &StreamDebt,
         cluster: &str,
         deadline: Deadline,
-    ) -> Result<u64, IngestError> {
-        let (mut rows, mut waiting) = (0, vec![debt.clone()]);
+    ) -> Result<Counts, IngestError> {
+        let (mut counts, mut waiting) = (Counts::default(), vec![debt.clone()]);
         while let Some(piece) = waiting.pop() {
             let pay =
                 |is_hopeless| self.pay_debt(source, record, &piece, cluster, deadline, is_hopeless);
             match pay(false).boxed().await {
-                Ok(some) => rows += some,
+                Ok(some) => counts += some,
                 Err(error) if !is_of_the_data(&error) => return Err(error),
                 Err(error) if piece.end - piece.start == 1 => {
                     tracing::warn!(error = error.chain(), "the server refuses a record");
-                    rows += pay(true).boxed().await?;
+                    counts += pay(true).boxed().await?;
                 }
                 Err(_) => {
                     let middle = piece.start + (piece.end - piece.start) / 2;
@@ -186,7 +201,7 @@ impl Ingest {
                 }
             }
         }
-        Ok(rows)
+        Ok(counts)
     }
 
     /// Writes the records of a debt to a cluster: so many rows at most.
@@ -198,7 +213,7 @@ impl Ingest {
         cluster: &str,
         deadline: Deadline,
         is_hopeless: bool,
-    ) -> Result<u64, IngestError> {
+    ) -> Result<Counts, IngestError> {
         let own = Run {
             topic: record.topic.clone(),
             partition: record.partition,
@@ -217,7 +232,9 @@ impl Ingest {
         let table = Destination::of(&source.document, &[]).table;
         let records = match self.records_of(&runs, &[], deadline).await? {
             Ok(records) => records,
-            Err(_) if self.was_copied(debt, &own, cluster, &table).await => return Ok(0),
+            Err(_) if self.was_copied(debt, &own, cluster, &table).await => {
+                return Ok(Counts::default());
+            }
             Err(reason) => {
                 return Err(IngestError::BeyondRetention {
                     run: own.to_string(),
@@ -248,7 +265,7 @@ impl Ingest {
         let failed = |cause| IngestError::Write { object: own.to_string(), cause: Box::new(cause) };
         self.warehouse.prepare(cluster, &table).await.map_err(failed)?;
         self.send(&sending, cluster).await.map_err(failed)?;
-        Ok(mapped.counts(&records, |_| true).rows_inserted)
+        Ok(sending.counts(|_| true))
     }
 
     /// Whether a cluster holds the same of a debt as one that has all of it: somebody
@@ -270,18 +287,8 @@ impl Ingest {
         false
     }
 
-    async fn note_paid(
-        &self,
-        record: PartitionRecord,
-        offsets: Range<i64>,
-        cluster: &str,
-        named: &[String],
-    ) -> Result<PartitionRecord, IngestError> {
-        self.amend(record, |record| record.pay(&offsets, cluster, named)).await
-    }
-
     /// Changes what is known of a partition, whoever else changes it meanwhile.
-    async fn amend(
+    pub(super) async fn amend(
         &self,
         record: PartitionRecord,
         mut change: impl FnMut(&mut PartitionRecord),

@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | bench | fuzz | check`: the project's own commands.
+//! `cargo xtask demo | test | bench | chaos | package | fuzz | check`: the project's own commands.
 //!
 //! They need nothing but a Rust toolchain to start; what else they need they
 //! install (`prerequisites.rs`, `devstack::setup`), or say precisely what is
@@ -11,6 +11,7 @@ mod command;
 mod demo;
 mod fuzz;
 mod layers;
+mod package;
 mod prerequisites;
 mod test;
 
@@ -28,6 +29,8 @@ usage: cargo xtask <command>
                                requests; a funnel; cold starts
   chaos [SCENARIO…] [--seed N] [--quick] [--list] [--json FILE]
                                kills, cuts, redelivery, dead clusters: every row is there once
+  package [--arch arm64|x86_64|all] [--out DIR]
+                               the functions as zips for Lambda, in dist/
   fuzz [TARGET…] [--seconds N] the fuzz targets, one after the other (tools/fuzz/README.md)
   check                        formatting, lints, the layers of the workspace, one version of what must be one
 ";
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
         "chaos" => chaos::run(&rest),
+        "package" => package::run(&rest),
         "fuzz" => fuzz::run(&rest),
         "check" => check::run(&rest),
         _ => {

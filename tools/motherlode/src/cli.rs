@@ -12,6 +12,7 @@ use crate::demo::DemoArgs;
 use crate::dlq::DlqCommand;
 use crate::drift::DriftArgs;
 use crate::load::LoadArgs;
+use crate::migrate::MigrateCommand;
 use crate::objects::ObjectsArgs;
 use crate::partitions::PartitionsArgs;
 use crate::quarantine::QuarantineCommand;
@@ -90,6 +91,9 @@ pub enum Command {
     /// Write to each cluster what it lacks: rows that went to another one while
     /// it was away, or before it was named.
     Reconcile(ReconcileArgs),
+    /// The platform's own tables and views in ClickHouse.
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// Run one statement on a cluster.
     Query(QueryArgs),
     /// The local stack: ClickHouse, AWS and the functions on this machine.
@@ -132,6 +136,8 @@ mod tests {
     #[case("load a.csv --source s --local --key x")]
     #[case("objects --source s --failed --limit 3")]
     #[case("partitions --source s")]
+    #[case("migrate status platform --cluster a")]
+    #[case("migrate apply platform clickstream --engine replicated --on-cluster c --plan")]
     #[case("quarantine list --source s --object k --limit 3")]
     #[case("quarantine show --source s --object k --row 7")]
     #[case("quarantine replay --source s --object k")]

@@ -5,7 +5,7 @@ use clap::CommandFactory as _;
 use crate::cli::{Cli, Command};
 use crate::ui::Ui;
 use crate::{
-    accounting, backfill, demo, dlq, drift, load, objects, partitions, quarantine, query,
+    accounting, backfill, demo, dlq, drift, load, migrate, objects, partitions, quarantine, query,
     reconcile, reload, sources, stack,
 };
 
@@ -24,6 +24,7 @@ pub async fn run(cli: Cli, ui: &Ui) -> anyhow::Result<()> {
         Command::Accounting(args) => accounting::run(&args, global, ui).await,
         Command::Reload(args) => reload::run(&args, global, ui).await,
         Command::Reconcile(args) => reconcile::run(&args, global, ui).await,
+        Command::Migrate(command) => migrate::run(command, global, ui).await,
         Command::Query(args) => query::run(&args, global, ui).await,
         Command::Stack(command) => stack::run(command, global, ui).await,
         Command::Completions { shell } => {

@@ -13,6 +13,7 @@ mod drift;
 mod failure;
 mod infer;
 mod load;
+mod migrate;
 mod objects;
 mod partitions;
 mod quarantine;

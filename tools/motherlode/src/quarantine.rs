@@ -184,7 +184,7 @@ async fn show(args: &ShowArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
 
 /// On every cluster that the source names: each has a quarantine of its own.
 async fn replay(args: &ReplayArgs, target: &Target, ui: &Ui) -> anyhow::Result<()> {
-    let ingest = target.ingest()?;
+    let ingest = target.ingest_with_records().await?;
     let hint = || "see which rows are bad: `motherlode quarantine list --source SOURCE`";
     let source = ingest.catalog.get(&args.source, None).await.hint(hint)?;
     let mut done = Vec::new();

@@ -4,6 +4,7 @@
 
 mod backfill;
 mod dead_letters;
+mod migrate;
 mod quarantine;
 mod reload;
 

@@ -1,0 +1,156 @@
+//! From the text for one node to that for replicated tables, or ClickHouse Cloud.
+
+use clap::ValueEnum;
+
+use super::files::Migration;
+
+/// Seconds that a replicated table of ours remembers tokens: a week. Newer servers
+/// forget after an hour what they have numbers for.
+const REMEMBERED_SECONDS: u32 = 604_800;
+
+/// What kind of tables a cluster has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// One node: MergeTree.
+    Single,
+    /// Several nodes with a Keeper: ReplicatedMergeTree.
+    Replicated,
+    /// ClickHouse Cloud, which makes shared tables of MergeTree by itself.
+    Cloud,
+}
+
+impl Engine {
+    /// Its name, as on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Replicated => "replicated",
+            Self::Cloud => "cloud",
+        }
+    }
+
+    /// The engines of tables that keep rows begin so.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Single => "",
+            Self::Replicated => "Replicated",
+            Self::Cloud => "Shared",
+        }
+    }
+}
+
+/// The statement of a file for such a cluster. `on_cluster` is a cluster of
+/// `remote_servers` on all of whose nodes the statement runs; without it a
+/// replicated database does that.
+#[must_use]
+pub fn statement(file: &Migration, engine: Engine, on_cluster: Option<&str>) -> String {
+    let head = file.statement_line();
+    let mut text = String::with_capacity(file.text.len() + 100);
+    for line in file.text.lines() {
+        match line.strip_prefix("ENGINE = ") {
+            Some(own) if engine == Engine::Replicated => {
+                text.push_str(&format!("ENGINE = Replicated{own}"));
+            }
+            _ if line == head => text.push_str(&on(line, on_cluster)),
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    match engine {
+        Engine::Single => text,
+        Engine::Replicated | Engine::Cloud => remembering(&text),
+    }
+}
+
+/// `CREATE … name` with the cluster behind the name.
+fn on(line: &str, cluster: Option<&str>) -> String {
+    let Some(cluster) = cluster else { return line.to_owned() };
+    let words: Vec<&str> = line.split(' ').collect();
+    // The name is behind EXISTS, or behind VIEW where it is replaced.
+    let before = words.iter().position(|word| *word == "EXISTS" || *word == "VIEW");
+    let exists = words.iter().position(|word| *word == "EXISTS");
+    let name = exists.or(before).map_or(words.len(), |at| at + 2);
+    let quoted = cluster.replace('\\', "\\\\").replace('\'', "\\'");
+    let mut all: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    all.insert(name.min(all.len()), format!("ON CLUSTER '{quoted}'"));
+    all.join(" ")
+}
+
+/// The settings by which replicated tables remember tokens.
+fn remembering(text: &str) -> String {
+    let mut all = String::with_capacity(text.len() + 100);
+    for line in text.lines() {
+        all.push_str(
+            &line.replace("non_replicated_deduplication_window", "replicated_deduplication_window"),
+        );
+        if line.contains("non_replicated_deduplication_window") {
+            all.push_str(&format!(
+                ", replicated_deduplication_window_seconds = {REMEMBERED_SECONDS}"
+            ));
+        }
+        all.push('\n');
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::files::ALL;
+    use super::*;
+
+    fn of(name: &str, engine: Engine, on_cluster: Option<&str>) -> String {
+        let file = ALL.iter().find(|file| file.name == name).unwrap();
+        statement(file, engine, on_cluster)
+    }
+
+    #[test]
+    fn one_text_gives_all_of_them() {
+        for file in ALL {
+            assert_eq!(statement(file, Engine::Single, None).trim(), file.text.trim());
+            let replicated = statement(file, Engine::Replicated, None);
+            let cloud = statement(file, Engine::Cloud, None);
+            if file.table().is_some() {
+                assert!(replicated.contains("\nENGINE = Replicated"), "{replicated}");
+                assert!(!cloud.contains("\nENGINE = Replicated"), "{cloud}");
+            }
+            for text in [replicated, cloud] {
+                assert!(!text.contains("non_replicated"), "{text}");
+            }
+        }
+        let events = of("clickstream/003_events", Engine::Replicated, None);
+        assert!(events.contains("ENGINE = ReplicatedReplacingMergeTree(version)"), "{events}");
+        assert!(
+            events.contains(
+                "replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800"
+            ),
+            "{events}"
+        );
+    }
+
+    #[test]
+    fn a_cluster_stands_behind_the_name() {
+        for (name, expected) in [
+            (
+                "platform/001_database",
+                "CREATE DATABASE IF NOT EXISTS motherlode ON CLUSTER 'it\\'s'",
+            ),
+            (
+                "clickstream/003_events",
+                "CREATE TABLE IF NOT EXISTS clickstream.events ON CLUSTER 'it\\'s'",
+            ),
+            (
+                "clickstream/004_events_view",
+                "CREATE MATERIALIZED VIEW IF NOT EXISTS clickstream.events_view ON CLUSTER 'it\\'s' TO",
+            ),
+            (
+                "clickstream/012_funnel",
+                "CREATE OR REPLACE VIEW clickstream.funnel ON CLUSTER 'it\\'s' AS",
+            ),
+        ] {
+            let text = of(name, Engine::Replicated, Some("it's"));
+            assert!(text.lines().any(|line| line.starts_with(expected)), "{expected}: {text}");
+        }
+    }
+}

@@ -13,7 +13,7 @@ use crate::options::ClusterOptions;
 use crate::ports;
 use crate::process::{Health, Process};
 use crate::setup::Engine;
-use crate::state::{CLICKHOUSE_USER, ClusterState, replace};
+use crate::state::{CLICKHOUSE_USER, ClusterState, FUNCTION_USERS, replace};
 
 /// How long a server may take until it answers.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -58,6 +58,7 @@ impl Cluster {
                     user: CLICKHOUSE_USER.into(),
                     password: uuid::Uuid::new_v4().simple().to_string(),
                     secret: format!("motherlode/clickhouse/{}", options.name),
+                    function_password: uuid::Uuid::new_v4().simple().to_string(),
                 },
                 engine: engine.clone(),
                 launcher: launcher.to_path_buf(),
@@ -258,7 +259,23 @@ fn users_xml(state: &ClusterState, engine: &Engine) -> String {
     </default>"
         }
     };
-    let ClusterState { user, password, .. } = state;
+    let ClusterState { user, password, function_password, .. } = state;
+    let functions: String = FUNCTION_USERS
+        .iter()
+        .map(|(user, grants)| {
+            format!(
+                "
+    <{user}>
+      <password>{function_password}</password>
+      <networks><ip>127.0.0.1</ip></networks>
+      <profile>default</profile>
+      <quota>default</quota>
+      <grants><query>{}</query></grants>
+    </{user}>",
+                grant(grants)
+            )
+        })
+        .collect();
     format!(
         "<clickhouse>
   <profiles><default></default></profiles>
@@ -269,11 +286,18 @@ fn users_xml(state: &ClusterState, engine: &Engine) -> String {
       <networks><ip>127.0.0.1</ip></networks>
       <profile>default</profile>
       <quota>default</quota>
-    </{user}>{session}
+    </{user}>{functions}{session}
   </users>
 </clickhouse>
 "
     )
+}
+
+/// A file's statement without its comments, and without the role: here the user has it.
+fn grant(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.starts_with("--"));
+    let statement = lines.collect::<Vec<_>>().join(" ");
+    statement.split(" TO ").next().unwrap_or_default().to_owned()
 }
 
 fn escape(path: &Path) -> String {

@@ -55,8 +55,8 @@ pub use setup::{
     CHDB_VERSION, Engine, KAFKA_VERSION, MOTO_VERSION, Progress, Tools, ensure as set_up,
 };
 pub use state::{
-    AwsState, CLICKHOUSE_USER, ClusterState, FunctionState, KafkaLogin, KafkaState, LEDGER_TABLE,
-    Phase, SOURCES_TABLE, SPILL_BUCKET, StackState,
+    AwsState, CLICKHOUSE_USER, ClusterState, FUNCTION_USERS, FunctionState, KafkaLogin, KafkaState,
+    LEDGER_TABLE, Phase, SOURCES_TABLE, SPILL_BUCKET, StackState, user_of,
 };
 pub use status::{
     FunctionStatus, InstanceState, InstanceStatus, KafkaSourceStatus, Part, PartKind, PartState,

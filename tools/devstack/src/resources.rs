@@ -10,7 +10,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use crate::aws;
 use crate::error::{Error, Result};
 use crate::options::{BucketOptions, FunctionOptions, Options, QueueOptions};
-use crate::state::{ClusterState, FunctionState, LEDGER_TABLE, SOURCES_TABLE};
+use crate::state::{ClusterState, FUNCTION_USERS, FunctionState, LEDGER_TABLE, SOURCES_TABLE};
 
 /// Makes everything; answers the functions with their queues.
 pub async fn create(
@@ -195,13 +195,19 @@ async fn create_secret(
     client: &aws_sdk_secretsmanager::Client,
     cluster: &ClusterState,
 ) -> Result<()> {
-    let secret = serde_json::json!({ "username": cluster.user, "password": cluster.password });
-    client
-        .create_secret()
-        .name(&cluster.secret)
-        .secret_string(secret.to_string())
-        .send()
-        .await
-        .map_err(Error::aws(format!("create the secret {}", cluster.secret)))?;
+    let own = (cluster.secret.clone(), cluster.user.as_str(), &cluster.password);
+    let functions = FUNCTION_USERS
+        .iter()
+        .map(|(user, _)| (cluster.secret_of(user), *user, &cluster.function_password));
+    for (name, user, password) in std::iter::once(own).chain(functions) {
+        let secret = serde_json::json!({ "username": user, "password": password });
+        client
+            .create_secret()
+            .name(&name)
+            .secret_string(secret.to_string())
+            .send()
+            .await
+            .map_err(Error::aws(format!("create the secret {name}")))?;
+    }
     Ok(())
 }

@@ -84,6 +84,32 @@ pub struct ClusterState {
     pub password: String,
     /// The name of the secret that holds both.
     pub secret: String,
+    /// The password of the users that functions have, as random.
+    #[serde(default)]
+    pub function_password: String,
+}
+
+/// The users of functions, and what they are granted. pixel and drain have none.
+pub const FUNCTION_USERS: [(&str, &str); 2] = [
+    ("motherlode_loader", include_str!("../../../infra/clickhouse/access/002_grants_loader.sql")),
+    ("motherlode_sink", include_str!("../../../infra/clickhouse/access/004_grants_sink.sql")),
+];
+
+impl ClusterState {
+    /// The name of the secret of a function's user.
+    #[must_use]
+    pub fn secret_of(&self, user: &str) -> String {
+        format!("{}/{user}", self.secret)
+    }
+}
+
+/// The user of a function.
+#[must_use]
+pub fn user_of(function: &str) -> &'static str {
+    match function {
+        "kafka-sink" => FUNCTION_USERS[1].0,
+        _ => FUNCTION_USERS[0].0,
+    }
 }
 
 /// How to reach the Kafka broker.
@@ -213,11 +239,17 @@ impl StackState {
         }
         // Lambda is not the stand-in's: functions are invoked through us.
         set("AWS_ENDPOINT_URL_LAMBDA", format!("http://{}", self.control));
-        set("MOTHERLODE_CLUSTERS", self.clusters_json());
+        set("MOTHERLODE_CLUSTERS", self.clusters_json(|cluster| cluster.secret.clone()));
         env
     }
 
-    fn clusters_json(&self) -> String {
+    /// `MOTHERLODE_CLUSTERS` for a function, with the secrets of its own user.
+    #[must_use]
+    pub fn clusters_of(&self, function: &str) -> String {
+        self.clusters_json(|cluster| cluster.secret_of(user_of(function)))
+    }
+
+    fn clusters_json(&self, secret: impl Fn(&ClusterState) -> String) -> String {
         let clusters: Vec<_> = self
             .clusters
             .iter()
@@ -226,7 +258,7 @@ impl StackState {
                     "name": cluster.name,
                     "role": cluster.role,
                     "nodes": [cluster.http],
-                    "secret": cluster.secret,
+                    "secret": secret(cluster),
                 })
             })
             .collect();

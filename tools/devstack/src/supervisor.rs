@@ -278,6 +278,7 @@ fn gateways(
 /// The stack's variables and the function's own queue.
 fn environment(state: &StackState, function: &FunctionOptions) -> BTreeMap<String, String> {
     let mut env = state.environment();
+    env.insert("MOTHERLODE_CLUSTERS".into(), state.clusters_of(&function.name));
     let known = state.function(&function.name);
     if let (Some(url), Some(queue)) =
         (known.and_then(|known| known.queue_url.clone()), &function.queue)

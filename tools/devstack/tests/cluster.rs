@@ -49,6 +49,24 @@ async fn a_server_keeps_its_data_and_lets_nobody_else_in() {
         "no rights without a password"
     );
 
+    for (user, may_delete) in [("motherlode_loader", true), ("motherlode_sink", false)] {
+        let own = ClusterState { user: user.into(), ..main.clone() };
+        let may = |sql: &str| query(&own, &main.function_password, sql).0 == 200;
+        assert!(may("INSERT INTO motherlode.t VALUES (8)") && may("SELECT n FROM motherlode.t"));
+        assert!(may("CREATE TABLE IF NOT EXISTS motherlode.own (n UInt8) ENGINE = Memory"));
+        assert!(may("ALTER TABLE motherlode.t ADD COLUMN IF NOT EXISTS more UInt8"));
+        assert_eq!(may("DELETE FROM motherlode.t WHERE n = 8"), may_delete, "{user}");
+        for sql in
+            ["DROP TABLE motherlode.t", "TRUNCATE TABLE motherlode.t", "DROP DATABASE motherlode"]
+        {
+            assert!(!may(sql), "{user}: {sql}");
+        }
+    }
+    assert_eq!(
+        ask("ALTER TABLE motherlode.t DELETE WHERE n = 8 SETTINGS mutations_sync = 1").0,
+        200
+    );
+
     let part = async || control.status().await.unwrap().part("main").unwrap().clone();
     assert_eq!(part().await.state, PartState::Up);
     control.pause_cluster("main").await.unwrap();

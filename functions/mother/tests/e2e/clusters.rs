@@ -16,10 +16,11 @@ async fn a_wrong_password_and_an_absent_cluster_lose_nothing() {
     let secrets = runtime::aws::secrets(&runtime::aws::configuration_for(&environment).await);
     let cluster = stack.state().cluster("ingestion").unwrap().clone();
     let set_password = async |password: &str| {
-        let text = serde_json::json!({"username": cluster.user, "password": password}).to_string();
+        let user = devstack::user_of("mother");
+        let text = serde_json::json!({"username": user, "password": password}).to_string();
         secrets
             .put_secret_value()
-            .secret_id(&cluster.secret)
+            .secret_id(cluster.secret_of(user))
             .secret_string(text)
             .send()
             .await
@@ -36,7 +37,7 @@ async fn a_wrong_password_and_an_absent_cluster_lose_nothing() {
     assert!(reason.contains("516") || reason.to_lowercase().contains("authentication"), "{reason}");
 
     // The right password is taken without a restart.
-    set_password(&cluster.password).await;
+    set_password(&cluster.function_password).await;
     let taken = lake.land("cls-fault", "cls-fault/taken.csv", files::csv(10)).await.unwrap();
     lake.done(&taken).await.unwrap();
 

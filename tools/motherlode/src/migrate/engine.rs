@@ -68,10 +68,14 @@ pub fn statement(file: &Migration, engine: Engine, on_cluster: Option<&str>) -> 
 fn on(line: &str, cluster: Option<&str>) -> String {
     let Some(cluster) = cluster else { return line.to_owned() };
     let words: Vec<&str> = line.split(' ').collect();
-    // The name is behind EXISTS, or behind VIEW where it is replaced.
-    let before = words.iter().position(|word| *word == "EXISTS" || *word == "VIEW");
-    let exists = words.iter().position(|word| *word == "EXISTS");
-    let name = exists.or(before).map_or(words.len(), |at| at + 2);
+    let behind =
+        |word: &str, more: usize| Some(words.iter().position(|other| *other == word)? + more);
+    // Behind the name, which is behind EXISTS, or behind VIEW where a view is replaced.
+    let name = match words[0] {
+        "GRANT" => Some(1),
+        _ => behind("EXISTS", 2).or_else(|| behind("VIEW", 2)),
+    };
+    let name = name.unwrap_or(words.len());
     let quoted = cluster.replace('\\', "\\\\").replace('\'', "\\'");
     let mut all: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     all.insert(name.min(all.len()), format!("ON CLUSTER '{quoted}'"));

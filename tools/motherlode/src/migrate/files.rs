@@ -39,10 +39,18 @@ pub const ALL: &[Migration] = files![
     "clickstream/010_events_latest",
     "clickstream/011_sessions",
     "clickstream/012_funnel",
+    "access/001_role_loader",
+    "access/002_grants_loader",
+    "access/003_role_sink",
+    "access/004_grants_sink",
+    "access/005_role_reader",
+    "access/006_grants_reader",
 ];
 
 /// The names of the folders, in order.
-pub const SETS: [&str; 2] = ["platform", "clickstream"];
+pub const SETS: [&str; 3] = ["platform", "clickstream", ACCESS];
+/// Roles and grants, which only an administrator of users may make: applied when named.
+pub const ACCESS: &str = "access";
 
 impl Migration {
     /// The folder.
@@ -60,7 +68,8 @@ impl Migration {
     /// Whether it may be applied again when it has changed: it replaces what it made.
     #[must_use]
     pub fn replaces(&self) -> bool {
-        self.statement_line().starts_with("CREATE OR REPLACE ")
+        let line = self.statement_line();
+        line.starts_with("CREATE OR REPLACE ") || line.starts_with("GRANT ")
     }
 
     /// The table that it makes, if it makes one that holds rows.
@@ -108,7 +117,7 @@ mod tests {
     fn every_file_can_be_applied_again() {
         for file in ALL {
             let line = file.statement_line();
-            let kind = ["DATABASE", "TABLE", "MATERIALIZED VIEW"]
+            let kind = ["DATABASE", "TABLE", "MATERIALIZED VIEW", "ROLE"]
                 .iter()
                 .any(|kind| line.starts_with(&format!("CREATE {kind} IF NOT EXISTS ")));
             assert!(kind || file.replaces(), "{}: {line}", file.name);

@@ -16,7 +16,7 @@ use warehouse::{Warehouse, WarehouseError};
 
 pub use self::engine::Engine;
 use self::engine::statement;
-use self::files::{ALL, Migration, SETS};
+use self::files::{ACCESS, ALL, Migration, SETS};
 use self::history::{Applied, history, note};
 use crate::cli::Global;
 use crate::failure::{Advise as _, advised, usage};
@@ -36,7 +36,8 @@ pub enum MigrateCommand {
 /// Which files, on which clusters.
 #[derive(Debug, Args)]
 pub struct Which {
-    /// Only these sets: `platform` (quarantine, drift), `clickstream`.
+    /// Only these sets: `platform` (quarantine, drift), `clickstream`, `access` (roles and
+    /// grants, which only an administrator of users may make). The first two when absent.
     #[arg(value_name = "SET")]
     sets: Vec<String>,
     /// Only this cluster; all of them when absent.

@@ -1,0 +1,2 @@
+-- Add the databases of your documents.
+GRANT SELECT ON clickstream.* TO motherlode_reader

@@ -29,6 +29,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long the partitions of a topic are believed: more may be added.
 const TOPICS_LIFETIME: Duration = Duration::from_secs(300);
+/// How long a login that was read from a secret is believed.
+const LOGIN_LIFETIME: Duration = Duration::from_secs(900);
+/// One that a broker refuses is read again, unless it was read just now.
+const LOGIN_GRACE: Duration = Duration::from_secs(1);
 const CLIENT_ID: &str = "motherlode";
 
 /// A cluster's brokers.
@@ -37,6 +41,8 @@ pub struct Brokers {
     /// How to reach them.
     pub config: KafkaConfig,
     link: Mutex<Option<Arc<Link>>>,
+    /// The login, and when it was read. By the wall clock, as [`Link::used`].
+    login: Mutex<(SystemTime, Security)>,
     /// One opens connections, the others wait for it.
     opening: tokio::sync::Mutex<()>,
 }
@@ -79,7 +85,8 @@ impl Budget {
 impl Brokers {
     /// Knows how to reach them; opens nothing.
     pub fn new(config: KafkaConfig) -> Self {
-        Self { config, link: Mutex::default(), opening: tokio::sync::Mutex::default() }
+        let login = Mutex::new((SystemTime::now(), config.security.clone()));
+        Self { config, link: Mutex::default(), login, opening: tokio::sync::Mutex::default() }
     }
 
     /// Does `work`, again and again while another attempt can help, until the
@@ -123,6 +130,8 @@ impl Brokers {
             match verdict {
                 Verdict::Reconnect => self.forget(used.get()),
                 Verdict::Again => {}
+                // Somebody may have changed the secret.
+                Verdict::Denied if self.may_be_outdated() => self.forget(used.get()),
                 Verdict::Denied | Verdict::Final(_) => {
                     self.forget(used.get().filter(|_| verdict == Verdict::Denied));
                     return Err(self.refused(what, reason.unwrap_or_default(), verdict));
@@ -201,15 +210,48 @@ impl Brokers {
         }
     }
 
+    /// Whether the login came from a secret that may hold another one by now; it is
+    /// read again then.
+    fn may_be_outdated(&self) -> bool {
+        let mut login = locked(&self.login);
+        let is_old = login.0.elapsed().is_ok_and(|age| age > LOGIN_GRACE);
+        if self.config.login.is_none() || !is_old {
+            return false;
+        }
+        login.0 = SystemTime::UNIX_EPOCH;
+        true
+    }
+
+    /// How to speak to the brokers now.
+    async fn security(&self) -> Security {
+        let (read, known) = locked(&self.login).clone();
+        let Some(source) = &self.config.login else { return known };
+        if read.elapsed().is_ok_and(|age| age < LOGIN_LIFETIME) {
+            return known;
+        }
+        match source.read().await {
+            Ok(security) => {
+                *locked(&self.login) = (SystemTime::now(), security.clone());
+                security
+            }
+            Err(error) => {
+                // What was good until now is the best there is.
+                tracing::warn!(%error, "the login cannot be read again");
+                known
+            }
+        }
+    }
+
     async fn open(&self) -> Result<Link, Failure> {
+        let security = self.security().await;
         let once = BackoffConfig { deadline: Some(Duration::ZERO), ..BackoffConfig::default() };
         let mut builder = ClientBuilder::new(self.config.bootstrap.clone())
             .client_id(CLIENT_ID)
             .backoff_config(once);
-        if let Some(tls) = self.config.security.tls() {
+        if let Some(tls) = security.tls() {
             builder = builder.tls_config(tls::client(tls).map_err(Failure::Ours)?);
         }
-        if let Some(sasl) = sasl(&self.config.security) {
+        if let Some(sasl) = sasl(&security) {
             builder = builder.sasl_config(sasl);
         }
         Ok(Link {

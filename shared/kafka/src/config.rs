@@ -1,8 +1,10 @@
 //! How to reach the brokers, and as whom.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde::Deserialize;
 
 use crate::error::KafkaError;
@@ -27,6 +29,19 @@ pub struct KafkaConfig {
     /// function may have been frozen, and what lies between it and the broker
     /// forgets a connection without a word.
     pub max_idle: Duration,
+    /// Where `security` comes from, when it may change: it is read again when it is
+    /// old, and when a broker has refused it.
+    pub login: Option<Arc<dyn LoginSource>>,
+}
+
+/// Where a login is kept.
+#[async_trait]
+pub trait LoginSource: fmt::Debug + Send + Sync {
+    /// The login as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be had, or is none; it is not in the message.
+    async fn read(&self) -> Result<Security, KafkaError>;
 }
 
 /// How to speak to the brokers.
@@ -106,6 +121,7 @@ impl KafkaConfig {
             max_batch_bytes: MAX_BATCH_BYTES,
             attempt_timeout: ATTEMPT_TIMEOUT,
             max_idle: MAX_IDLE,
+            login: None,
         }
     }
 

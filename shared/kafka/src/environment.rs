@@ -1,11 +1,14 @@
 //! How to reach the brokers, from a function's environment: the same variables
 //! for every function.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use runtime::Environment;
 
-use crate::config::{KafkaConfig, Security, Tls};
+use crate::config::{KafkaConfig, LoginSource, Security, Tls};
 use crate::error::KafkaError;
 use crate::iam::IamCredentials;
 
@@ -39,7 +42,15 @@ impl KafkaConfig {
                 let secret = environment.get(SECRET).ok_or_else(|| KafkaError::Settings {
                     problem: format!("{LOGIN} is {kind}, and {SECRET} does not name its secret"),
                 })?;
-                Security::of_secret(kind, &read(config, secret).await?, roots)?
+                let login = SecretLogin {
+                    client: runtime::aws::secrets(config),
+                    secret: secret.to_owned(),
+                    kind: kind.to_owned(),
+                    roots,
+                };
+                let security = login.read().await?;
+                let login: Option<Arc<dyn LoginSource>> = Some(Arc::new(login));
+                return Ok(Some(Self { login, ..Self::new(brokers).with_security(security) }));
             }
         };
         Ok(Some(Self::new(brokers).with_security(security)))
@@ -55,11 +66,24 @@ fn credentials(config: &SdkConfig) -> Result<IamCredentials, KafkaError> {
     Ok(IamCredentials { region, provider })
 }
 
-async fn read(config: &SdkConfig, secret: &str) -> Result<String, KafkaError> {
-    let refuse = |reason: String| KafkaError::Settings {
-        problem: format!("secret `{secret}` cannot be read: {reason}"),
-    };
-    let answer = runtime::aws::secrets(config).get_secret_value().secret_id(secret).send().await;
-    let answer = answer.map_err(|error| refuse(DisplayErrorContext(&error).to_string()))?;
-    answer.secret_string.ok_or_else(|| refuse("it holds no text".to_owned()))
+/// A login in Secrets Manager.
+#[derive(Debug)]
+struct SecretLogin {
+    client: aws_sdk_secretsmanager::Client,
+    secret: String,
+    kind: String,
+    roots: Option<String>,
+}
+
+#[async_trait]
+impl LoginSource for SecretLogin {
+    async fn read(&self) -> Result<Security, KafkaError> {
+        let refuse = |reason: String| KafkaError::Settings {
+            problem: format!("secret `{}` cannot be read: {reason}", self.secret),
+        };
+        let answer = self.client.get_secret_value().secret_id(&self.secret).send().await;
+        let answer = answer.map_err(|error| refuse(DisplayErrorContext(error).to_string()))?;
+        let text = answer.secret_string.ok_or_else(|| refuse("it holds no text".to_owned()))?;
+        Security::of_secret(&self.kind, &text, self.roots.clone())
+    }
 }

@@ -22,7 +22,9 @@ pub mod spill;
 mod tls;
 
 pub use admin::Admin;
-pub use config::{ClientCertificate, Compression, KafkaConfig, Password, Secret, Security, Tls};
+pub use config::{
+    ClientCertificate, Compression, KafkaConfig, LoginSource, Password, Secret, Security, Tls,
+};
 pub use environment::BROKERS;
 pub use error::KafkaError;
 pub use iam::{IamCredentials, iam_token};

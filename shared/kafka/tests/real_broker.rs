@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use devstack::{AttachedStack, KafkaOptions, KafkaTls, Options, Program, TopicOptions};
 use kafka::{
-    Admin, Compression, KafkaConfig, KafkaError, Password, Position, Producer, Reader, Record,
-    Secret, Security, Tls, TopicPattern,
+    Admin, Compression, KafkaConfig, KafkaError, LoginSource, Password, Position, Producer, Reader,
+    Record, Secret, Security, Tls, TopicPattern,
 };
 use model::{Disposed as _, Disposition};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -296,6 +296,40 @@ async fn the_variables_of_a_function_and_its_secret_open_the_door() {
     let damaged = read(of(&[kind, trusted, secret])).await.unwrap_err().to_string();
     assert!(damaged.contains("certificate and privateKey"), "{damaged}");
     assert!(!damaged.contains("hunter2"), "no secret in a message");
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_is_read_again() {
+    #[derive(Debug)]
+    struct Rotating(std::sync::Mutex<Security>);
+    #[async_trait::async_trait]
+    impl LoginSource for Rotating {
+        async fn read(&self) -> Result<Security, KafkaError> {
+            Ok(self.0.lock().unwrap().clone())
+        }
+    }
+    let stack = shared().await;
+    let login = stack.state().kafka.as_ref().unwrap().login.clone().unwrap();
+    let as_user = |password: &str| {
+        let (username, password) = (login.user.clone(), Secret::new(password));
+        Security::ScramSha512(Password { username, password }, None)
+    };
+    let source = std::sync::Arc::new(Rotating(std::sync::Mutex::new(as_user("wrong"))));
+    let config = KafkaConfig {
+        login: Some(source.clone()),
+        ..KafkaConfig::new(&login.bootstrap).with_security(as_user("wrong"))
+    };
+    let producer = Producer::new(config);
+    let send = async || producer.send("login", &[record(None, "rotated")], TIME).await;
+    let refused = send().await.unwrap_err();
+    assert!(matches!(refused, KafkaError::Denied { .. }), "{refused}");
+    *source.0.lock().unwrap() = as_user(&login.password);
+    // The same producer; it may not ask for the secret again within a second.
+    let started = std::time::Instant::now();
+    while let Err(error) = send().await {
+        assert!(started.elapsed() < TIME, "{error}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test]

@@ -23,6 +23,13 @@ const BOARD_AGE: Duration = Duration::from_secs(3);
 /// How long a success of our own counts for more than what the board says.
 const OWN_AGE_MS: i64 = 5_000;
 
+/// How long credentials are believed; a server that refuses them has them read again
+/// at once.
+const CREDENTIALS_AGE_MS: i64 = 900_000;
+
+/// How long old ones are kept when they cannot be read again.
+const CREDENTIALS_PAUSE_MS: i64 = 60_000;
+
 /// One cluster.
 pub(crate) struct Cluster {
     config: ClusterConfig,
@@ -60,6 +67,8 @@ struct Access {
     credentials: Credentials,
     /// Whether a server has accepted them.
     proven: Arc<AtomicBool>,
+    /// When they are to be read again, in milliseconds since 1970.
+    until_ms: i64,
 }
 
 /// A table that was found in order.
@@ -213,16 +222,34 @@ impl Cluster {
 
     async fn access(&self) -> Result<Access, WarehouseError> {
         let mut access = self.access.lock().await;
-        if let Some(access) = &*access {
+        let now_ms = self.world.clock.now_ms();
+        if let Some(access) = &*access
+            && now_ms < access.until_ms
+        {
             return Ok(access.clone());
         }
-        let credentials =
-            self.world.provider.credentials(&self.config.secret).await.map_err(|source| {
-                WarehouseError::Credentials { cluster: self.config.name.clone(), source }
-            })?;
-        let read = Access { credentials, proven: Arc::default() };
-        *access = Some(read.clone());
-        Ok(read)
+        let read = self.world.provider.credentials(&self.config.secret).await;
+        let next = match (read, access.take()) {
+            (Ok(credentials), Some(known)) if known.credentials == credentials => {
+                Access { until_ms: now_ms + CREDENTIALS_AGE_MS, ..known }
+            }
+            (Ok(credentials), _) => Access {
+                credentials,
+                proven: Arc::default(),
+                until_ms: now_ms + CREDENTIALS_AGE_MS,
+            },
+            (Err(error), Some(known)) => {
+                // What was good until now is the best there is.
+                tracing::warn!(cluster = self.config.name, %error, "credentials cannot be read again");
+                Access { until_ms: now_ms + CREDENTIALS_PAUSE_MS, ..known }
+            }
+            (Err(source), None) => {
+                let cluster = self.config.name.clone();
+                return Err(WarehouseError::Credentials { cluster, source });
+            }
+        };
+        *access = Some(next.clone());
+        Ok(next)
     }
 
     /// Learns that a node did what was asked.
@@ -306,5 +333,70 @@ impl Cluster {
     pub(crate) fn forget(&self, database: &str, table: &str) -> bool {
         let key = (database.to_owned(), table.to_owned());
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).remove(&key).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicI64;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::board::NoBoard;
+    use crate::config::Role;
+    use crate::credentials::CredentialsError;
+
+    /// Secrets that change, or cannot be read.
+    struct Changing(Mutex<Option<&'static str>>);
+
+    #[async_trait]
+    impl CredentialsProvider for Changing {
+        async fn credentials(&self, secret: &str) -> Result<Credentials, CredentialsError> {
+            let password = *self.0.lock().unwrap();
+            let refused = || CredentialsError {
+                secret: secret.to_owned(),
+                reason: "throttled".to_owned(),
+                disposition: model::Disposition::Retry,
+            };
+            let password = password.ok_or_else(refused)?.to_owned();
+            Ok(Credentials { user: "u".to_owned(), password })
+        }
+    }
+
+    #[tokio::test]
+    async fn credentials_are_read_again_when_they_are_old() {
+        let (now_ms, secret) = (Arc::new(AtomicI64::new(0)), Arc::new(Changing(Mutex::default())));
+        let clock = now_ms.clone();
+        let clock = Clock::new(move || clock.load(Ordering::Relaxed));
+        let config = ClusterConfig {
+            name: "a".to_owned(),
+            role: Role::Ingestion,
+            nodes: vec!["http://localhost:1".to_owned()],
+            secret: "s".to_owned(),
+        };
+        let world = Arc::new(World::new(secret.clone(), Arc::new(NoBoard), clock));
+        let cluster = Cluster::new(config, Options::default(), world);
+        let set = |password| *secret.0.lock().unwrap() = password;
+        let at = |ms| now_ms.store(ms, Ordering::Relaxed);
+        let password =
+            async || Ok::<_, WarehouseError>(cluster.access().await?.credentials.password);
+        assert!(password().await.is_err());
+        set(Some("old"));
+        assert_eq!(password().await.unwrap(), "old");
+        cluster.access().await.unwrap().proven.store(true, Ordering::Relaxed);
+        set(Some("new"));
+        at(CREDENTIALS_AGE_MS - 1);
+        assert_eq!(password().await.unwrap(), "old");
+        // They cannot be read: the old ones are kept for a minute.
+        set(None);
+        at(CREDENTIALS_AGE_MS);
+        assert_eq!(password().await.unwrap(), "old");
+        set(Some("new"));
+        assert_eq!(password().await.unwrap(), "old");
+        at(CREDENTIALS_AGE_MS + CREDENTIALS_PAUSE_MS);
+        let access = cluster.access().await.unwrap();
+        assert_eq!(access.credentials.password, "new");
+        assert!(!access.proven.load(Ordering::Relaxed), "no server has seen them");
     }
 }

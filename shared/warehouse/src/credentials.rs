@@ -58,8 +58,8 @@ pub struct CredentialsError {
 /// Where credentials are kept: Secrets Manager, wired by the function.
 #[async_trait]
 pub trait CredentialsProvider: Send + Sync {
-    /// Reads a secret. It is asked once per cluster and process, and again
-    /// after the server has refused what was read before.
+    /// Reads a secret. It is asked once per cluster and process, every quarter of an
+    /// hour, and again after the server has refused what was read before.
     ///
     /// # Errors
     /// [`CredentialsError`], saying whether it can succeed later.

@@ -21,6 +21,11 @@ export interface KafkaSinkProps {
   readonly topics: string[];
   readonly options?: FunctionOptions;
   readonly networkPolicy?: iam.IManagedPolicy;
+  /**
+   * ARN of the secret of a user for this function alone, the same on every cluster.
+   * @default those of the clusters
+   */
+  readonly secretArn?: string;
   /** @default 1769 */
   readonly memorySize?: number;
   /** @default 20 */
@@ -39,6 +44,10 @@ export class KafkaSink extends Construct {
     super(scope, id);
     const options = props.options ?? {};
     const { kafka } = props;
+    const clusters = props.clusters.map((cluster) => ({
+      ...cluster,
+      secretArn: props.secretArn ?? cluster.secretArn,
+    }));
     const prefix = prefixOf(this, options);
     checkKafka(kafka, options);
     this.deadLetters = deadLetters(this, 'DeadLetters', `${prefix}-kafka-dlq`);
@@ -52,14 +61,14 @@ export class KafkaSink extends Construct {
       networkPolicy: props.networkPolicy,
       environment: {
         ...props.ledger.environment,
-        MOTHERLODE_CLUSTERS: clustersJson(props.clusters),
+        MOTHERLODE_CLUSTERS: clustersJson(clusters),
         ...kafkaEnvironment(kafka),
         MOTHERLODE_DEADLINE_RESERVE_SECONDS: '10',
       },
       statements: [
         props.ledger.readSources(),
         props.ledger.write('GetItem', 'UpdateItem', 'PutItem'),
-        readClusterSecrets(props.clusters),
+        readClusterSecrets(clusters),
         ...decryptSecrets(options),
         ...useTopics(kafka, 'read'),
         ...this.triggerStatements(kafka, options, prefix),

@@ -19,7 +19,7 @@ export function readClusterSecrets(clusters: Cluster[]): Statement {
   return {
     sid: 'ReadClusterSecrets',
     actions: ['secretsmanager:GetSecretValue'],
-    resources: clusters.map((cluster) => cluster.secretArn),
+    resources: [...new Set(clusters.map((cluster) => cluster.secretArn))],
   };
 }
 

@@ -41,11 +41,26 @@ impl Engine {
     }
 }
 
-/// The statement of a file for such a cluster. `on_cluster` is a cluster of
-/// `remote_servers` on all of whose nodes the statement runs; without it a
-/// replicated database does that.
+/// How statements are made to fit a cluster.
+#[derive(Debug, Clone, Copy)]
+pub struct Fit<'a> {
+    /// The kind of its tables.
+    pub engine: Engine,
+    /// A cluster of `remote_servers` on all of whose nodes each statement runs;
+    /// without it a replicated database does that.
+    pub on_cluster: Option<&'a str>,
+    /// What is granted on every database is granted on these alone, and on those of
+    /// the platform; on every one when there are none.
+    pub databases: &'a [String],
+}
+
+/// The databases that the platform's own tables are in.
+const OWN: [&str; 2] = ["motherlode", "clickstream"];
+
+/// The statement of a file for a cluster.
 #[must_use]
-pub fn statement(file: &Migration, engine: Engine, on_cluster: Option<&str>) -> String {
+pub fn statement(file: &Migration, fit: Fit<'_>) -> String {
+    let Fit { engine, on_cluster, databases } = fit;
     let head = file.statement_line();
     let mut text = String::with_capacity(file.text.len() + 100);
     for line in file.text.lines() {
@@ -53,7 +68,7 @@ pub fn statement(file: &Migration, engine: Engine, on_cluster: Option<&str>) -> 
             Some(own) if engine == Engine::Replicated => {
                 text.push_str(&format!("ENGINE = Replicated{own}"));
             }
-            _ if line == head => text.push_str(&on(line, on_cluster)),
+            _ if line == head => text.push_str(&on(&granted(line, databases), on_cluster)),
             _ => text.push_str(line),
         }
         text.push('\n');
@@ -82,6 +97,16 @@ fn on(line: &str, cluster: Option<&str>) -> String {
     all.join(" ")
 }
 
+/// `GRANT … ON *.*,` on some databases alone.
+fn granted(line: &str, databases: &[String]) -> String {
+    let what = line.strip_prefix("GRANT ").and_then(|rest| rest.strip_suffix(" ON *.*,"));
+    let Some(what) = what.filter(|_| !databases.is_empty()) else { return line.to_owned() };
+    let all = OWN.into_iter().chain(databases.iter().map(String::as_str));
+    let quoted = |name: &str| name.replace('\\', "\\\\").replace('`', "\\`");
+    let on: Vec<String> = all.map(|name| format!("{what} ON `{}`.*,", quoted(name))).collect();
+    format!("GRANT {}", on.join(" "))
+}
+
 /// The settings by which replicated tables remember tokens.
 fn remembering(text: &str) -> String {
     let mut all = String::with_capacity(text.len() + 100);
@@ -106,15 +131,15 @@ mod tests {
 
     fn of(name: &str, engine: Engine, on_cluster: Option<&str>) -> String {
         let file = ALL.iter().find(|file| file.name == name).unwrap();
-        statement(file, engine, on_cluster)
+        statement(file, Fit { engine, on_cluster, databases: &[] })
     }
 
     #[test]
     fn one_text_gives_all_of_them() {
         for file in ALL {
-            assert_eq!(statement(file, Engine::Single, None).trim(), file.text.trim());
-            let replicated = statement(file, Engine::Replicated, None);
-            let cloud = statement(file, Engine::Cloud, None);
+            let [single, replicated, cloud] = [Engine::Single, Engine::Replicated, Engine::Cloud]
+                .map(|one| of(file.name, one, None));
+            assert_eq!(single.trim(), file.text.trim());
             if file.table().is_some() {
                 assert!(replicated.contains("\nENGINE = Replicated"), "{replicated}");
                 assert!(!cloud.contains("\nENGINE = Replicated"), "{cloud}");
@@ -131,6 +156,19 @@ mod tests {
             ),
             "{events}"
         );
+    }
+
+    #[test]
+    fn grants_are_on_the_databases_that_are_named() {
+        let sink = ALL.iter().find(|file| file.name == "access/004_grants_sink").unwrap();
+        let databases = ["la`nding".to_owned()];
+        let fit = Fit { engine: Engine::Single, on_cluster: Some("c"), databases: &databases };
+        let text = statement(sink, fit);
+        let rights = "SELECT, INSERT, CREATE DATABASE, CREATE TABLE, ALTER ADD COLUMN";
+        let expected = format!(
+            "GRANT ON CLUSTER 'c' {rights} ON `motherlode`.*, {rights} ON `clickstream`.*, {rights} ON `la\\`nding`.*,\n"
+        );
+        assert!(text.contains(&expected), "{text}");
     }
 
     #[test]

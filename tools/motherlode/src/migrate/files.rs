@@ -68,8 +68,14 @@ impl Migration {
     /// Whether it may be applied again when it has changed: it replaces what it made.
     #[must_use]
     pub fn replaces(&self) -> bool {
-        let line = self.statement_line();
-        line.starts_with("CREATE OR REPLACE ") || line.starts_with("GRANT ")
+        self.statement_line().starts_with("CREATE OR REPLACE ") || self.grants()
+    }
+
+    /// Whether it grants something. That is done every time: on which databases is
+    /// said by the command.
+    #[must_use]
+    pub fn grants(&self) -> bool {
+        self.statement_line().starts_with("GRANT ")
     }
 
     /// The table that it makes, if it makes one that holds rows.

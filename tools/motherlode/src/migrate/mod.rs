@@ -15,7 +15,7 @@ use serde::Serialize;
 use warehouse::{Warehouse, WarehouseError};
 
 pub use self::engine::Engine;
-use self::engine::statement;
+use self::engine::{Fit, statement};
 use self::files::{ACCESS, ALL, Migration, SETS};
 use self::history::{Applied, history, note};
 use crate::cli::Global;
@@ -57,6 +57,10 @@ pub struct ApplyArgs {
     /// replicated tables need where their database is not replicated itself.
     #[arg(long, value_name = "NAME")]
     on_cluster: Option<String>,
+    /// With `access`: grant on this database (may be given several times) and on the
+    /// platform's own, and not on all of them.
+    #[arg(long = "database", value_name = "NAME")]
+    databases: Vec<String>,
     /// Print the statements, and run none.
     #[arg(long)]
     plan: bool,
@@ -194,18 +198,20 @@ async fn apply(args: &ApplyArgs, target: &Target, ui: &Ui) -> anyhow::Result<()>
             Some(engine) => engine,
             None => found(&warehouse, &cluster).await.hint(not_reached)?,
         };
+        let fit =
+            Fit { engine, on_cluster: args.on_cluster.as_deref(), databases: &args.databases };
         if args.plan {
             let known = history(&warehouse, &cluster).await.hint(not_reached)?;
             done.extend(wanted(&files, &known)?.into_iter().map(|file| Done {
                 cluster: cluster.clone(),
                 name: file.name,
-                statement: Some(statement(file, engine, args.on_cluster.as_deref())),
+                statement: Some(statement(file, fit)),
             }));
             continue;
         }
         let task = ui.task(&format!("cluster {cluster}"));
-        let on = On { cluster: &cluster, engine, on_cluster: args.on_cluster.as_deref() };
-        let applied = apply_to(&warehouse, &on, &files, |name| task.at("applying", name)).await?;
+        let applied =
+            apply_to(&warehouse, &cluster, fit, &files, |name| task.at("applying", name)).await?;
         drop(task);
         done.extend(applied.into_iter().map(|name| Done {
             cluster: cluster.clone(),
@@ -227,16 +233,6 @@ async fn apply(args: &ApplyArgs, target: &Target, ui: &Ui) -> anyhow::Result<()>
     })
 }
 
-/// Where files are applied, and how.
-pub struct On<'a> {
-    /// The cluster.
-    pub cluster: &'a str,
-    /// The kind of its tables.
-    pub engine: Engine,
-    /// The cluster of `remote_servers` whose nodes run each statement.
-    pub on_cluster: Option<&'a str>,
-}
-
 /// Applies the files of some sets that a cluster lacks, and gives their names.
 ///
 /// # Errors
@@ -248,16 +244,18 @@ pub async fn apply_sets(
 ) -> anyhow::Result<Vec<&'static str>> {
     let files: Vec<_> = ALL.iter().filter(|file| sets.contains(&file.set())).collect();
     let engine = found(warehouse, cluster).await?;
-    apply_to(warehouse, &On { cluster, engine, on_cluster: None }, &files, |_| ()).await
+    let fit = Fit { engine, on_cluster: None, databases: &[] };
+    apply_to(warehouse, cluster, fit, &files, |_| ()).await
 }
 
 async fn apply_to(
     warehouse: &dyn Warehouse,
-    on: &On<'_>,
+    cluster: &str,
+    fit: Fit<'_>,
     files: &[&'static Migration],
     progress: impl Fn(&str),
 ) -> anyhow::Result<Vec<&'static str>> {
-    let known = history(warehouse, on.cluster).await.hint(not_reached)?;
+    let known = history(warehouse, cluster).await.hint(not_reached)?;
     let (mut applied, mut unnoted) = (Vec::new(), Vec::new());
     // The history is kept by the first two.
     let own = ALL.iter().filter(|file| file.set() == "platform").take(2);
@@ -265,14 +263,14 @@ async fn apply_to(
     let all: Vec<_> = own.chain(files.iter().copied()).collect();
     for file in wanted(&all, &known)? {
         progress(file.name);
-        let sql = statement(file, on.engine, on.on_cluster);
-        let run = warehouse.query(on.cluster, &sql, &[]).await;
-        run.with_context(|| {
-            format!("infra/clickhouse/{}.sql on cluster {}", file.name, on.cluster)
-        })
-        .hint(|| "mend what the server says, and apply again: what was done before is skipped")?;
+        let sql = statement(file, fit);
+        let run = warehouse.query(cluster, &sql, &[]).await;
+        run.with_context(|| format!("infra/clickhouse/{}.sql on cluster {cluster}", file.name))
+            .hint(
+                || "mend what the server says, and apply again: what was done before is skipped",
+            )?;
         if let Some((database, table)) = file.table() {
-            check_engine(warehouse, on, database, table).await?;
+            check_engine(warehouse, cluster, fit.engine, (database, table)).await?;
         }
         applied.push(file.name);
         unnoted.push(file);
@@ -281,7 +279,7 @@ async fn apply_to(
             continue;
         }
         for file in unnoted.drain(..) {
-            note(warehouse, on.cluster, file, on.engine, &operator())
+            note(warehouse, cluster, file, fit.engine, &operator())
                 .await
                 .hint(|| "what the file makes is there; apply again to note it")?;
         }
@@ -297,8 +295,8 @@ fn wanted<'a>(
     let mut wanted = Vec::new();
     for file in files {
         match state_of(file, known.get(file.name)) {
-            State::Applied => {}
-            State::Missing | State::Outdated => wanted.push(*file),
+            State::Applied if !file.grants() => {}
+            State::Applied | State::Missing | State::Outdated => wanted.push(*file),
             State::Changed => {
                 return Err(advised(
                     format!("infra/clickhouse/{}.sql has changed since it was applied", file.name),
@@ -330,22 +328,22 @@ async fn found(warehouse: &dyn Warehouse, cluster: &str) -> Result<Engine, Wareh
 /// A table that was there before, of another kind, would hold other rows on each node.
 async fn check_engine(
     warehouse: &dyn Warehouse,
-    on: &On<'_>,
-    database: &str,
-    table: &str,
+    cluster: &str,
+    wanted: Engine,
+    (database, table): (&str, &str),
 ) -> anyhow::Result<()> {
     let sql = "SELECT engine FROM system.tables WHERE database = {database:String} AND name = {table:String}";
     let parameters = [("database", database.to_owned()), ("table", table.to_owned())];
-    let rows = warehouse.query(on.cluster, sql, &parameters).await.hint(not_reached)?;
+    let rows = warehouse.query(cluster, sql, &parameters).await.hint(not_reached)?;
     let engine = rows.first().and_then(|row| row.get("engine")?.as_str()).unwrap_or_default();
-    if engine.starts_with(on.engine.prefix()) {
+    if engine.starts_with(wanted.prefix()) {
         return Ok(());
     }
     Err(advised(
         format!(
             "{database}.{table} on cluster {} is a {engine}, and {} tables are wanted",
-            on.cluster,
-            on.engine.name()
+            cluster,
+            wanted.name()
         ),
         format!(
             "RENAME TABLE {database}.{table} TO {database}.{table}_before, apply again, copy its rows with INSERT … SELECT, \

@@ -90,6 +90,10 @@ pub struct StreamDebt {
     /// clusters must be asked for each record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<SentInsert>,
+    /// Clusters of them that it is sent to by itself, without the other records of
+    /// `sent`: its bounds are fixed then, for its token is theirs.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub apart: BTreeSet<String>,
 }
 
 /// An INSERT, so that it can be sent once more.
@@ -114,10 +118,20 @@ pub struct Landed {
     pub newest_ms: i64,
 }
 
+impl PendingInsert {
+    /// Whether this INSERT is what is pending of a partition.
+    #[must_use]
+    pub fn is_of(&self, record: &PartitionRecord) -> bool {
+        record.pending.as_ref().is_some_and(|pending| pending.token == self.token)
+    }
+}
+
 impl StreamDebt {
     fn is_like(&self, other: &Self) -> bool {
         self.sent.is_none()
             && other.sent.is_none()
+            && self.apart.is_empty()
+            && other.apart.is_empty()
             && self.on == other.on
             && self.maybe == other.maybe
             && self.config_version == other.config_version
@@ -199,6 +213,7 @@ impl PartitionRecord {
                 on: on.clone(),
                 sent: (!maybe.is_empty()).then_some(sent),
                 maybe: maybe.clone(),
+                apart: BTreeSet::new(),
             });
         }
         self.counts += landed.counts;
@@ -227,6 +242,7 @@ impl PartitionRecord {
                     on: on.clone(),
                     maybe: BTreeSet::new(),
                     sent: None,
+                    apart: BTreeSet::new(),
                 });
             }
         }
@@ -294,6 +310,7 @@ impl PartitionRecord {
                 on: on.clone(),
                 maybe: BTreeSet::from([cluster.to_owned()]),
                 sent: None,
+                apart: BTreeSet::new(),
             });
         }
         meant
@@ -323,30 +340,31 @@ impl PartitionRecord {
     }
 
     /// Cuts the first debt to a cluster so that at most `most` offsets are paid at
-    /// once, and notes that they are sent under a token of their own, if they
-    /// never were. Gives the debt's place.
+    /// once, and notes that they are sent to it by themselves, if they never were
+    /// sent there. Gives the debt's place.
     pub fn begin_payment(&mut self, cluster: &str, most: i64) -> Option<usize> {
         let at = self.debts.iter().position(|debt| !debt.on.contains(cluster))?;
         let debt = &mut self.debts[at];
-        if debt.sent.is_none() && !debt.maybe.contains(cluster) {
-            if debt.end - debt.start > most {
+        if !debt.maybe.contains(cluster) {
+            if debt.sent.is_none() && debt.apart.is_empty() && debt.end - debt.start > most {
                 let rest = StreamDebt { start: debt.start + most, ..debt.clone() };
                 debt.end = rest.start;
                 self.debts.insert(at + 1, rest);
             }
-            let debt = &mut self.debts[at];
-            let run = Run {
-                topic: self.topic.clone(),
-                partition: self.partition,
-                start: debt.start,
-                end: debt.end,
-            };
-            let runs = vec![run];
-            let token = Token::of_runs(&self.source, debt.config_version, &runs).companion("owed");
-            debt.sent = Some(SentInsert { runs, token });
+            self.debts[at].apart.insert(cluster.to_owned());
         }
         self.debts[at].maybe.insert(cluster.to_owned());
         Some(at)
+    }
+
+    /// Notes that the records of a debt are sent to a cluster by themselves from now
+    /// on: the INSERT that they were a part of is not there.
+    pub fn part(&mut self, offsets: &Range<i64>, cluster: &str) {
+        for debt in &mut self.debts {
+            if debt.start == offsets.start && debt.end == offsets.end {
+                debt.apart.insert(cluster.to_owned());
+            }
+        }
     }
 
     /// Notes that a cluster has the records of a debt, if it is still owed.
@@ -355,6 +373,7 @@ impl PartitionRecord {
             if debt.start == offsets.start && debt.end == offsets.end {
                 debt.on.insert(cluster.to_owned());
                 debt.maybe.remove(cluster);
+                debt.apart.remove(cluster);
             }
         }
         self.forgive(named);

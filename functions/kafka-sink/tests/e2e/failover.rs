@@ -1,8 +1,15 @@
 //! The primary dies while records flow, comes back, and is paid what it lacks.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::lane::{Lane, NOW_MS, PARTITIONS, TOPIC, event, trigger};
+use devstack::KafkaSourceOptions;
+use ingest::Delivered;
+use ledger::{PartitionRecord, PendingInsert};
+use model::{Run, StreamRecord, Token};
+use runtime::Deadline;
+
+use crate::lane::{Lane, NOW_MS, PARTITIONS, TOPIC, event, total, trigger};
 
 const DOCUMENT: &str = "
 source: web
@@ -106,5 +113,90 @@ async fn records_beyond_kafkas_retention_are_named_and_may_be_copied() {
     lane.lake.query("standby", &copy).await.unwrap();
     assert_eq!(reconcile().await, Vec::<serde_json::Value>::new());
     assert_eq!(lane.rows("standby", "raw").await, (300, 300));
+    assert!(lane.partitions().await.iter().all(|record| !record.is_owing()));
+}
+
+/// A function was killed after its INSERT of three partitions had landed on the first
+/// cluster. Then one partition alone is delivered again, the first cluster dies, and
+/// the others are delivered: no partition's records may come to the second cluster
+/// with those of another, to which they are owed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_insert_of_several_partitions_is_settled_for_all_of_them() {
+    const ROWS: u64 = 300;
+    // The function takes another topic: this test is the function.
+    let idle = KafkaSourceOptions { topic: "idle".to_owned(), ..trigger() };
+    let lane = Lane::start("sink-settled", &["ingestion", "standby"], idle).await;
+    for cluster in ["ingestion", "standby"] {
+        lane.with_view(cluster).await;
+    }
+    lane.lake.register(DOCUMENT).await.unwrap();
+    let brokers = lane.lake.state.kafka.as_ref().unwrap().bootstrap.clone();
+    let config = kafka::KafkaConfig::new(&brokers);
+    let time = Duration::from_secs(20);
+    kafka::Admin::new(config.clone()).create_topic(TOPIC, PARTITIONS, 1, time).await.unwrap();
+    lane.send((0..ROWS).map(event).collect()).await;
+    let reader = kafka::Reader::new(config);
+    let mut delivered = Vec::new();
+    for partition in 0..PARTITIONS {
+        let held = reader.offsets(TOPIC, partition, time).await.unwrap();
+        let read = reader.read(TOPIC, partition, held, time).await.unwrap();
+        let records = read.into_iter().map(|one| StreamRecord {
+            topic: Arc::from(TOPIC),
+            partition,
+            offset: one.offset,
+            timestamp_ms: one.record.timestamp_ms,
+            key: one.record.key,
+            value: one.record.value,
+            headers: one.record.headers.into_iter().collect(),
+        });
+        delivered.push(Delivered { topic: TOPIC.into(), partition, records: records.collect() });
+    }
+    let ingest = &lane.lake.ingest;
+    let take = async |some: &[Delivered]| {
+        let taken = ingest.take(some.to_vec(), Deadline::none()).await;
+        assert!(taken.refused.is_empty(), "{:?}", taken.refused);
+    };
+    take(&delivered).await;
+    assert_eq!(lane.rows("ingestion", "raw").await, (ROWS, ROWS));
+    // As the ledger was before the function could say so.
+    let known = lane.partitions().await;
+    let runs: Vec<Run> = known
+        .iter()
+        .map(|record| Run {
+            topic: TOPIC.to_owned(),
+            partition: record.partition,
+            start: record.done[0].start,
+            end: record.done[0].end,
+        })
+        .collect();
+    let pending = PendingInsert {
+        token: Token::of_runs("web", 1, &runs),
+        runs,
+        clusters: vec!["ingestion".to_owned()],
+        loaded_at_ms: ingest.clock.now_ms(),
+        config_version: 1,
+        until_ms: ingest.clock.now_ms() + 60_000,
+    };
+    let before = |record: &PartitionRecord| PartitionRecord {
+        revision: record.revision,
+        pending: Some(pending.clone()),
+        ..PartitionRecord::new("web", TOPIC, record.partition)
+    };
+    let mut all: Vec<PartitionRecord> = known.iter().map(before).collect();
+    ingest.partitions.put(&mut all).await.unwrap();
+
+    take(&delivered[..1]).await;
+    lane.lake.control.kill_cluster("ingestion").await.unwrap();
+    take(&delivered).await;
+    assert_eq!(total(&lane.partitions().await).rows_read, ROWS);
+    lane.lake.control.start_cluster("ingestion").await.unwrap();
+    assert!(ingest.warehouse.wake("ingestion").await);
+    let event = r#"{"detail-type": "Scheduled Event", "source": "aws.events"}"#;
+    lane.lake.control.invoke("reconcile", event).await.unwrap().unwrap();
+    for cluster in ["ingestion", "standby"] {
+        for table in ["raw", "typed"] {
+            assert_eq!(lane.rows(cluster, table).await, (ROWS, ROWS), "{table} on {cluster}");
+        }
+    }
     assert!(lane.partitions().await.iter().all(|record| !record.is_owing()));
 }

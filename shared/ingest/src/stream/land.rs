@@ -15,7 +15,7 @@ use warehouse::quarantine::{Place, Quarantined};
 use warehouse::{TableSpec, WarehouseError};
 
 use super::map::{MappedRecords, RecordMapper};
-use super::{StreamReport, is_of_the_data, partition_error};
+use super::{StreamReport, is_of_the_data};
 use crate::destination::Destination;
 use crate::failover::{Next, Tries, candidates};
 use crate::quarantine::put_aside;
@@ -62,8 +62,7 @@ impl Sending<'_> {
 }
 
 impl Ingest {
-    /// Lands an INSERT and notes it for the partitions that are held. Those of
-    /// its partitions that are not held are noted by whoever holds them.
+    /// Lands an INSERT and notes it for its partitions, all of which are held.
     pub(crate) async fn land(
         &self,
         source: &Arc<Registered>,
@@ -195,14 +194,18 @@ impl Ingest {
         if new.is_empty() {
             return Ok(());
         }
-        let is_other = |pending: &PendingInsert| pending.token != planned.token;
-        let mut taking_part = held.iter().filter(|record| takes_part(planned, record));
-        if let Some(record) =
-            taking_part.find(|record| record.pending.as_ref().is_some_and(is_other))
-        {
+        let is_new = sent_to.is_empty();
+        let is_meant = |record: &PartitionRecord| match is_new {
+            true => record.pending.is_none(),
+            false => is_pending(planned, record),
+        };
+        let mut changed = changed(planned, held, is_meant);
+        let all = held.iter().filter(|record| takes_part(&planned.runs, record)).count();
+        // Another INSERT is pending of one of them, or this one was settled by others.
+        if changed.is_empty() || (is_new && changed.len() < all) {
             let cause = LedgerError::Overtaken {
-                feed: record.source.clone(),
-                partitions: format!("{}/{}", record.topic, record.partition),
+                feed: sending.source.document.source.clone(),
+                partitions: batch_name(&planned.runs),
             };
             return Err(ledger_error(&planned.runs, cause));
         }
@@ -217,7 +220,7 @@ impl Ingest {
             config_version: planned.config_version,
             until_ms: self.clock.now_ms().saturating_add(lives),
         };
-        let mut changed = changed(planned, held, |record| record.pending = Some(pending.clone()));
+        changed.iter_mut().for_each(|record| record.pending = Some(pending.clone()));
         let put = self.partitions.put(&mut changed).await;
         put.map_err(|cause| ledger_error(&planned.runs, cause))?;
         put_back(held, changed);
@@ -231,7 +234,8 @@ impl Ingest {
         planned: &Planned,
         held: &mut [PartitionRecord],
     ) -> Result<(), IngestError> {
-        let mut changed = changed(planned, held, |record| record.pending = None);
+        let mut changed = changed(planned, held, |record| is_pending(planned, record));
+        changed.iter_mut().for_each(|record| record.pending = None);
         let put = self.partitions.put(&mut changed).await;
         put.map_err(|cause| ledger_error(&planned.runs, cause))?;
         put_back(held, changed);
@@ -341,7 +345,8 @@ impl Ingest {
         Ok(())
     }
 
-    /// Moves the partitions past the INSERT.
+    /// Moves the partitions past the INSERT, all of them at once: it is pending for
+    /// each of them, or for none.
     async fn commit_all(
         &self,
         sending: &Sending<'_>,
@@ -349,71 +354,57 @@ impl Ingest {
         held: &mut [PartitionRecord],
         report: &mut StreamReport,
     ) -> Result<(), IngestError> {
-        let named = &sending.source.document.write.clusters;
-        let commits = held
-            .iter_mut()
-            .filter(|record| takes_part(sending.planned, record))
-            .map(|record| self.commit_one(sending, on, named, record));
-        for counts in join_all(commits).await {
-            let landed: Landed = counts?;
-            report.counts += landed.counts;
-            report.newest_ms = report.newest_ms.max(landed.newest_ms);
-        }
-        // They were one INSERT.
-        report.clusters.extend(
-            on.iter().filter(|one| !report.clusters.contains(one)).cloned().collect::<Vec<_>>(),
-        );
-        Ok(())
-    }
-
-    async fn commit_one(
-        &self,
-        sending: &Sending<'_>,
-        on: &[String],
-        named: &[String],
-        record: &mut PartitionRecord,
-    ) -> Result<Landed, IngestError> {
-        let (topic, partition) = (record.topic.clone(), record.partition);
-        let is_of = |one: &StreamRecord| *one.topic == *topic && one.partition == partition;
-        let own = sending.records.iter().filter(|one| is_of(one));
-        let counts = sending.counts(is_of);
-        let landed = Landed {
-            counts,
-            on: on.to_vec(),
-            named: named.to_vec(),
-            newest_ms: own.map(|one| one.timestamp_ms).max().unwrap_or(0),
-        };
+        let planned = sending.planned;
         loop {
-            let is_ours = record.pending.as_ref().map(|pending| &pending.token)
-                == Some(&sending.planned.token);
-            if !is_ours {
+            let mut after = changed(planned, held, |record| is_pending(planned, record));
+            if after.is_empty() {
                 // Another function has sent the same INSERT, and was faster.
-                return Ok(Landed { counts: Counts::default(), ..landed });
+                break;
             }
-            let mut after = [record.clone()];
-            for hole in after[0].commit(&landed) {
-                tracing::warn!(
-                    topic,
-                    partition,
-                    ?hole,
-                    "offsets that nobody has brought are given up: \
-                    the partition has too many holes"
-                );
+            let (mut counts, mut newest_ms) = (Counts::default(), 0);
+            for record in &mut after {
+                let landed = landed(sending, on, record);
+                counts += landed.counts;
+                newest_ms = newest_ms.max(landed.newest_ms);
+                for hole in record.commit(&landed) {
+                    tracing::warn!(
+                        topic = record.topic,
+                        partition = record.partition,
+                        ?hole,
+                        "offsets that nobody has brought are given up: \
+                        the partition has too many holes"
+                    );
+                }
             }
             match self.partitions.put(&mut after).await {
                 Ok(()) => {
-                    let [after] = after;
-                    *record = after;
-                    return Ok(landed);
+                    put_back(held, after);
+                    report.counts += counts;
+                    report.newest_ms = report.newest_ms.max(newest_ms);
+                    break;
                 }
                 // A debt may have been paid meanwhile.
-                Err(LedgerError::Overtaken { .. }) => {
-                    let read = self.partitions.get(&record.source, &topic, partition).await;
-                    *record = read.map_err(|cause| partition_error(&topic, partition, cause))?;
-                }
-                Err(cause) => return Err(partition_error(&topic, partition, cause)),
+                Err(LedgerError::Overtaken { .. }) => self.read_anew(&planned.runs, held).await?,
+                Err(cause) => return Err(ledger_error(&planned.runs, cause)),
             }
         }
+        let new = on.iter().filter(|cluster| !report.clusters.contains(cluster));
+        let new: Vec<String> = new.cloned().collect();
+        report.clusters.extend(new);
+        Ok(())
+    }
+}
+
+/// What an INSERT has brought of one partition.
+fn landed(sending: &Sending<'_>, on: &[String], record: &PartitionRecord) -> Landed {
+    let is_of =
+        |one: &StreamRecord| *one.topic == *record.topic && one.partition == record.partition;
+    let own = sending.records.iter().filter(|one| is_of(one));
+    Landed {
+        counts: sending.counts(is_of),
+        on: on.to_vec(),
+        named: sending.source.document.write.clusters.clone(),
+        newest_ms: own.map(|one| one.timestamp_ms).max().unwrap_or(0),
     }
 }
 
@@ -436,23 +427,26 @@ pub(crate) async fn map(
     tokio::task::block_in_place(|| mapper.map(records))
 }
 
-fn takes_part(planned: &Planned, record: &PartitionRecord) -> bool {
-    planned.runs.iter().any(|run| run.is_of(&record.topic, record.partition))
+pub(crate) fn takes_part(runs: &[Run], record: &PartitionRecord) -> bool {
+    runs.iter().any(|run| run.is_of(&record.topic, record.partition))
 }
 
-/// The records that take part in an INSERT, changed.
+/// Whether an INSERT is what is pending of a partition.
+fn is_pending(planned: &Planned, record: &PartitionRecord) -> bool {
+    record.pending.as_ref().is_some_and(|pending| pending.token == planned.token)
+}
+
+/// Those of the partitions of an INSERT that are meant, to be changed.
 fn changed(
     planned: &Planned,
     held: &[PartitionRecord],
-    change: impl Fn(&mut PartitionRecord),
+    is_meant: impl Fn(&PartitionRecord) -> bool,
 ) -> Vec<PartitionRecord> {
-    let taking_part = held.iter().filter(|record| takes_part(planned, record));
-    let mut changed: Vec<PartitionRecord> = taking_part.cloned().collect();
-    changed.iter_mut().for_each(change);
-    changed
+    let of_all = held.iter().filter(|record| takes_part(&planned.runs, record));
+    of_all.filter(|record| is_meant(record)).cloned().collect()
 }
 
-fn put_back(held: &mut [PartitionRecord], changed: Vec<PartitionRecord>) {
+pub(crate) fn put_back(held: &mut [PartitionRecord], changed: Vec<PartitionRecord>) {
     for after in changed {
         let same = |record: &&mut PartitionRecord| {
             record.topic == after.topic && record.partition == after.partition
@@ -491,6 +485,6 @@ pub(crate) fn batch_name(runs: &[Run]) -> String {
     }
 }
 
-fn ledger_error(runs: &[Run], cause: LedgerError) -> IngestError {
+pub(crate) fn ledger_error(runs: &[Run], cause: LedgerError) -> IngestError {
     IngestError::Ledger { object: batch_name(runs), cause: Box::new(cause) }
 }

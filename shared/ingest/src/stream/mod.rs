@@ -238,10 +238,7 @@ impl Ingest {
         delivered: &[Delivered],
     ) -> Result<Vec<PartitionRecord>, IngestError> {
         let name = &source.document.source;
-        let records = delivered.iter().map(|some| async move {
-            let record = self.partitions.get(name, &some.topic, some.partition).await;
-            record.map_err(|cause| partition_error(&some.topic, some.partition, cause))
-        });
+        let records = delivered.iter().map(|some| self.known(name, &some.topic, some.partition));
         futures::future::try_join_all(records).await
     }
 

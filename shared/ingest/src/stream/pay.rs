@@ -4,6 +4,7 @@
 //! Safe to run twice and safe to kill: before records are sent, the debt says so
 //! and holds their token; whoever comes next sends the same once more.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use catalog::Registered;
@@ -83,20 +84,17 @@ impl Ingest {
     ) -> Result<Settlement, IngestError> {
         let named = &source.document.write.clusters;
         let mut paid = Paid::default();
-        let mut held = [record];
-        self.settle_stale(source, &mut held, deadline).await?;
-        let [mut record] = held;
+        let mut record = self.settle_stale(source, record, deadline).await?;
         let mut failed = None;
         for cluster in named {
-            match self.pay_cluster(source, &mut record, cluster, deadline).await {
-                Ok((some, is_even)) => {
-                    paid.chunks_written += some.chunks;
-                    paid.rows_written += some.rows_inserted;
-                    watch.paid(cluster, paid);
-                    if !is_even {
-                        return Ok(Settlement::Interrupted(paid));
-                    }
-                }
+            let mut tell = |some: Counts| {
+                paid.chunks_written += some.chunks;
+                paid.rows_written += some.rows_inserted;
+                watch.paid(cluster, paid);
+            };
+            match self.pay_cluster(source, &mut record, cluster, deadline, &mut tell).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(Settlement::Interrupted(paid)),
                 // The other clusters are paid all the same.
                 Err(error @ (IngestError::Write { .. } | IngestError::BeyondRetention { .. })) => {
                     failed = Some(error);
@@ -114,45 +112,88 @@ impl Ingest {
         }
     }
 
-    /// Pays all that a partition owes to one cluster: what was written, and whether
-    /// that is all of it or the time was over before.
+    /// Pays all that a partition owes to one cluster, and tells of every debt what was
+    /// written of it. False when the time was over before.
     pub(super) async fn pay_cluster(
         &self,
         source: &Arc<Registered>,
         record: &mut PartitionRecord,
         cluster: &str,
         deadline: Deadline,
-    ) -> Result<(Counts, bool), IngestError> {
+        tell: &mut (dyn FnMut(Counts) + Send),
+    ) -> Result<bool, IngestError> {
         let named = &source.document.write.clusters;
-        let mut paid = Counts::default();
-        while let Some((before, debt)) = self.begin_payment(record, cluster).await? {
+        while let Some((before, mut debt)) = self.begin_payment(record, cluster).await? {
             *record = before;
+            let offsets = debt.start..debt.end;
+            if self.stands_alone(source, record, &debt, cluster).await? {
+                let part = |record: &mut PartitionRecord| record.part(&offsets, cluster);
+                *record = self.amend(record.clone(), part).await?;
+                debt.apart.insert(cluster.to_owned());
+            }
             if deadline.is_within(std::time::Duration::from_secs(1)) {
-                return Ok((paid, false));
+                return Ok(false);
             }
             let paying = self.pay_all_of(source, record, &debt, cluster, deadline);
-            paid += paying.boxed().await?;
-            let offsets = debt.start..debt.end;
+            let written = paying.boxed().await?;
             *record =
                 self.amend(record.clone(), |record| record.pay(&offsets, cluster, named)).await?;
+            tell(written);
         }
-        Ok((paid, true))
+        Ok(true)
     }
 
     /// Lands what is pending of a function that is surely gone.
     async fn settle_stale(
         &self,
         source: &Arc<Registered>,
-        held: &mut [PartitionRecord; 1],
+        record: PartitionRecord,
         deadline: Deadline,
-    ) -> Result<(), IngestError> {
+    ) -> Result<PartitionRecord, IngestError> {
         let now_ms = self.clock.now_ms();
-        if held[0].pending.as_ref().is_some_and(|pending| pending.until_ms < now_ms) {
-            let mut report = StreamReport::new(source, &[]);
-            let settling = self.settle_pending(source, &[], held, deadline, &mut report);
-            settling.boxed().await?;
+        if record.pending.as_ref().is_none_or(|pending| pending.until_ms >= now_ms) {
+            return Ok(record);
         }
-        Ok(())
+        let (topic, partition) = (record.topic.clone(), record.partition);
+        let mut held = vec![record];
+        let mut report = StreamReport::new(source, &[]);
+        let settling = self.settle_pending(source, &[], &mut held, deadline, &mut report);
+        settling.boxed().await?;
+        let record = self.partitions.get(&source.document.source, &topic, partition).await;
+        record.map_err(|cause| partition_error(&topic, partition, cause))
+    }
+
+    /// Whether the INSERT that a debt was a part of is not on a cluster, and other
+    /// records of it are: somebody has paid those alone, and the whole of it must not
+    /// be sent there any more.
+    async fn stands_alone(
+        &self,
+        source: &Arc<Registered>,
+        record: &PartitionRecord,
+        debt: &StreamDebt,
+        cluster: &str,
+    ) -> Result<bool, IngestError> {
+        let Some(sent) = debt.sent.as_ref().filter(|_| !debt.apart.contains(cluster)) else {
+            return Ok(false);
+        };
+        let is_own = |run: &&Run| {
+            run.is_of(&record.topic, record.partition) && run.offsets() == (debt.start..debt.end)
+        };
+        let (own, others): (Vec<&Run>, Vec<&Run>) = sent.runs.iter().partition(is_own);
+        if own.is_empty() || others.is_empty() {
+            return Ok(false);
+        }
+        let source = self.frozen(source, debt.config_version).await?;
+        let table = Destination::of(&source.document, &[]).table;
+        let is_there = async |runs: Vec<&Run>| {
+            let runs: Vec<Run> = runs.into_iter().cloned().collect();
+            let there = self.there(cluster, &table, &runs).await;
+            there.map(|there| !there.is_empty()).map_err(|cause| IngestError::Write {
+                object: format!("kafka://{}/{}", record.topic, record.partition),
+                cause: Box::new(cause),
+            })
+        };
+        Ok(!is_there(own).await? && is_there(others).await?)
     }
 
     /// Notes that the first debt to a cluster is being paid; none when there is
@@ -196,7 +237,13 @@ impl Ingest {
                 }
                 Err(_) => {
                     let middle = piece.start + (piece.end - piece.start) / 2;
-                    let half = |start, end| StreamDebt { start, end, sent: None, ..piece.clone() };
+                    let half = |start, end| StreamDebt {
+                        start,
+                        end,
+                        sent: None,
+                        apart: BTreeSet::new(),
+                        ..piece.clone()
+                    };
                     waiting.extend([half(middle, piece.end), half(piece.start, middle)]);
                 }
             }
@@ -220,13 +267,16 @@ impl Ingest {
             start: debt.start,
             end: debt.end,
         };
+        let alone = SentInsert {
+            token: Token::of_runs(&record.source, debt.config_version, std::slice::from_ref(&own)),
+            runs: vec![own.clone()],
+        };
         let (SentInsert { runs, token }, is_looked_for) = match &debt.sent {
-            Some(sent) => (sent.clone(), false),
-            None => {
-                let runs = vec![own.clone()];
-                let token = Token::of_runs(&record.source, debt.config_version, &runs);
-                (SentInsert { runs, token: token.companion("late") }, true)
+            _ if debt.apart.contains(cluster) => {
+                (SentInsert { token: alone.token.companion("owed"), ..alone }, false)
             }
+            Some(sent) => (sent.clone(), false),
+            None => (SentInsert { token: alone.token.companion("late"), ..alone }, true),
         };
         let source = self.frozen(source, debt.config_version).await?;
         let table = Destination::of(&source.document, &[]).table;

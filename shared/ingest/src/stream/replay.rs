@@ -42,7 +42,7 @@ impl Ingest {
         let failed = |cause| IngestError::Write { object: place.clone(), cause: Box::new(cause) };
         self.warehouse.prepare(cluster, &table).await.map_err(failed)?;
         // What the cluster lacks comes first: among it may be records that are bad there.
-        self.pay_cluster(source, &mut record, cluster, deadline).await?;
+        self.pay_cluster(source, &mut record, cluster, deadline, &mut |_| ()).await?;
         let mut replayed =
             Replayed { object: place.clone(), cluster: cluster.to_owned(), ..Replayed::default() };
         let mut from = 0;
@@ -91,16 +91,16 @@ impl Ingest {
         let mut record = self.amend(record, owe).await?;
         // The others come with what is owed already, or with their INSERT.
         replayed.waiting += (offsets.len() - owed.len()) as u64;
-        match self.pay_cluster(source, &mut record, cluster, deadline).await {
-            Ok((_, false)) => {
+        let mut tell = |counts: model::Counts| {
+            replayed.written += counts.rows_written;
+            replayed.filtered += counts.rows_filtered;
+            replayed.bad += counts.rows_quarantined;
+        };
+        match self.pay_cluster(source, &mut record, cluster, deadline, &mut tell).await {
+            Ok(true) => Ok(record),
+            Ok(false) => {
                 let batch = format!("a replay of kafka://{}/{}", record.topic, record.partition);
                 Err(IngestError::NoTime { batch })
-            }
-            Ok((counts, true)) => {
-                replayed.written += counts.rows_written;
-                replayed.filtered += counts.rows_filtered;
-                replayed.bad += counts.rows_quarantined;
-                Ok(record)
             }
             Err(error @ IngestError::BeyondRetention { .. }) => {
                 // Nobody can pay it: it stays in the quarantine alone.

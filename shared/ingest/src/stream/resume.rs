@@ -1,5 +1,9 @@
 //! Resume: the INSERT that another function had begun is sent again as it was.
 //!
+//! It is settled for all of its partitions at once, also for those of which nothing
+//! was delivered: its token stands for all of its records. Settled for one alone, and
+//! sent to another cluster for the next, it would bring there what is owed to it.
+//!
 //! Its token makes that harmless as long as the tables remember it, also while
 //! that function lives. What of it was not delivered again is read from Kafka.
 //! Only where Kafka has it no more is the INSERT given up: then its records are
@@ -16,7 +20,7 @@ use ledger::{PartitionRecord, PendingInsert};
 use model::{Run, StreamRecord};
 use runtime::Deadline;
 
-use super::land::{Planned, batch_name};
+use super::land::{Planned, batch_name, ledger_error, put_back, takes_part};
 use super::{Delivered, StreamReport, partition_error};
 use crate::destination::Destination;
 use crate::{Ingest, IngestError};
@@ -33,23 +37,73 @@ impl Ingest {
         &self,
         source: &Arc<Registered>,
         delivered: &[Delivered],
-        held: &mut [PartitionRecord],
+        held: &mut Vec<PartitionRecord>,
         deadline: Deadline,
         report: &mut StreamReport,
     ) -> Result<(), IngestError> {
+        let own = held.len();
         while let Some(pending) = held.iter().find_map(|record| record.pending.clone()) {
-            let frozen = self.frozen(source, pending.config_version).await?;
-            match self.records_of(&pending.runs, delivered, deadline).await? {
-                Ok(records) => {
-                    let planned = planned(&pending);
-                    let landing = self.land(&frozen, &planned, &records, held, deadline, report);
-                    // Boxed: the way of an INSERT is deep.
-                    landing.boxed().await?;
+            self.hold_all(source, &pending, held).await?;
+            if held.iter().any(|record| pending.is_of(record)) {
+                let frozen = self.frozen(source, pending.config_version).await?;
+                match self.records_of(&pending.runs, delivered, deadline).await? {
+                    Ok(records) => {
+                        let planned = planned(&pending);
+                        let landing =
+                            self.land(&frozen, &planned, &records, held, deadline, report);
+                        // Boxed: the way of an INSERT is deep.
+                        landing.boxed().await?;
+                    }
+                    Err(reason) => self.give_up(&frozen, &pending, held, reason).await?,
                 }
-                Err(reason) => self.give_up(&frozen, &pending, held, reason).await?,
             }
+            held.truncate(own);
         }
         Ok(())
+    }
+
+    /// Holds the other partitions of an INSERT, too, behind those that are held.
+    async fn hold_all(
+        &self,
+        source: &Registered,
+        pending: &PendingInsert,
+        held: &mut Vec<PartitionRecord>,
+    ) -> Result<(), IngestError> {
+        for run in &pending.runs {
+            if !held.iter().any(|record| run.is_of(&record.topic, record.partition)) {
+                held.push(self.known(&source.document.source, &run.topic, run.partition).await?);
+            }
+        }
+        let is_of_another =
+            |record: &PartitionRecord| takes_part(&pending.runs, record) && !pending.is_of(record);
+        if held.iter().any(is_of_another) {
+            // It was settled since the first of them was read.
+            self.read_anew(&pending.runs, held).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the partitions of some runs once more.
+    pub(crate) async fn read_anew(
+        &self,
+        runs: &[Run],
+        held: &mut [PartitionRecord],
+    ) -> Result<(), IngestError> {
+        for record in held.iter_mut().filter(|record| takes_part(runs, record)) {
+            *record = self.known(&record.source, &record.topic, record.partition).await?;
+        }
+        Ok(())
+    }
+
+    /// What the ledger knows of a partition.
+    pub(crate) async fn known(
+        &self,
+        source: &str,
+        topic: &str,
+        partition: i32,
+    ) -> Result<PartitionRecord, IngestError> {
+        let record = self.partitions.get(source, topic, partition).await;
+        record.map_err(|cause| partition_error(topic, partition, cause))
     }
 
     /// A version of a source's document.
@@ -115,10 +169,9 @@ impl Ingest {
         }
         let table = Destination::of(&source.document, &[]).table;
         let named = &source.document.write.clusters;
-        for record in held.iter_mut() {
-            if record.pending.as_ref().map(|other| &other.token) != Some(&pending.token) {
-                continue;
-            }
+        let mut after: Vec<PartitionRecord> =
+            held.iter().filter(|record| pending.is_of(record)).cloned().collect();
+        for record in &mut after {
             let runs: Vec<Run> = pending
                 .runs
                 .iter()
@@ -138,18 +191,18 @@ impl Ingest {
             }
             tracing::warn!(
                 batch,
+                topic = record.topic,
+                partition = record.partition,
                 reason,
                 found = found.len(),
                 "an INSERT of another function is given up: \
                 what it has brought is accounted for, the rest is as new"
             );
-            let mut after = [record.clone()];
-            after[0].resolve(&found, named);
-            let put = self.partitions.put(&mut after).await;
-            put.map_err(|cause| partition_error(&record.topic, record.partition, cause))?;
-            let [after] = after;
-            *record = after;
+            record.resolve(&found, named);
         }
+        let put = self.partitions.put(&mut after).await;
+        put.map_err(|cause| ledger_error(&pending.runs, cause))?;
+        put_back(held, after);
         Ok(())
     }
 }

@@ -61,7 +61,13 @@ impl Moto {
     /// Whether it answers.
     pub async fn answers(&self) -> Result<()> {
         let request = http::request(Method::GET, &self.address, "/moto-api/", "")?;
-        http::send(&self.address, request, Duration::from_secs(5)).await.map(|_| ())
+        let answer = http::send(&self.address, request, Duration::from_secs(5)).await?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        // A server of another kind has taken the port.
+        let reason = format!("it answers {}", answer.status());
+        Err(Error::Http { address: self.address.clone(), reason })
     }
 
     async fn ready(&self) -> Result<()> {

@@ -4,6 +4,9 @@ moto checks a condition and applies the update in separate steps, and a failed
 transaction puts back a copy of the whole table; under threads two conditional
 writes can both win, and a transaction can undo somebody else's write.
 
+And SQS's: no message is lost. moto deletes one by making a list of the others and putting
+it in the place of the old one; what another thread has sent meanwhile is gone.
+
 And with queues that hold thousands of messages: moto counts all of them, three times,
 for every message that is sent or received. Here they are counted when somebody asks.
 """
@@ -13,6 +16,7 @@ import threading
 
 from moto.dynamodb.responses import DynamoHandler
 from moto.server import main
+from moto.sqs.exceptions import ReceiptHandleIsInvalid
 from moto.sqs.models import Queue, SQSBackend
 
 _lock = threading.RLock()
@@ -25,6 +29,24 @@ def _one_at_a_time(self, *args, **kwargs):
 
 
 DynamoHandler._dispatch = _one_at_a_time
+
+
+
+def _delete_in_place(self, receipt_handle):
+    # The lock under which messages are added.
+    with self._messages_lock:
+        if receipt_handle in self.deleted_messages:
+            return
+        for message in self._messages:
+            if message.had_receipt_handle(receipt_handle):
+                self.pending_messages.discard(message)
+                self.deleted_messages.update(message.all_receipt_handles)
+                self._messages.remove(message)
+                return
+        raise ReceiptHandleIsInvalid()
+
+
+Queue.delete_message = _delete_in_place
 
 _counts = {
     "ApproximateNumberOfMessages": "approximate_number_of_messages",

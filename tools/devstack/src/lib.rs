@@ -40,6 +40,7 @@ mod sqs_source;
 mod state;
 mod status;
 mod supervisor;
+mod template;
 mod up;
 
 pub use client::Control;

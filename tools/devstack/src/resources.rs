@@ -1,9 +1,9 @@
-//! The AWS resources of a stack, as the infrastructure code makes them in
-//! AWS: queues with dead-letter queues, tables, buckets with notifications,
-//! and a secret per cluster.
+//! The AWS resources of a stack: queues with dead-letter queues and tables, as
+//! [`Template`] has them, buckets with notifications, and secrets of clusters.
+
+use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::types as dynamodb;
 use aws_sdk_s3::types as s3;
 use aws_sdk_sqs::types::QueueAttributeName;
 
@@ -11,6 +11,7 @@ use crate::aws;
 use crate::error::{Error, Result};
 use crate::options::{BucketOptions, FunctionOptions, Options, QueueOptions};
 use crate::state::{ClusterState, FUNCTION_USERS, FunctionState, LEDGER_TABLE, SOURCES_TABLE};
+use crate::template::{LEDGER, SOURCES, Template};
 
 /// Makes everything; answers the functions with their queues.
 pub async fn create(
@@ -18,18 +19,19 @@ pub async fn create(
     options: &Options,
     clusters: &[ClusterState],
 ) -> Result<Vec<FunctionState>> {
+    let template = Template::read()?;
     let sqs = aws_sdk_sqs::Client::new(config);
     let mut functions = Vec::new();
     for function in &options.functions {
-        functions.push(queues(&sqs, function).await?);
+        functions.push(queues(&sqs, &template, function).await?);
     }
     let client = aws::s3(config);
     for bucket in &options.buckets {
         create_bucket(&client, bucket, &options.region).await?;
     }
     let client = aws_sdk_dynamodb::Client::new(config);
-    create_ledger(&client).await?;
-    create_sources(&client).await?;
+    template.table(&client, LEDGER, LEDGER_TABLE).await?;
+    template.table(&client, SOURCES, SOURCES_TABLE).await?;
     let client = aws_sdk_secretsmanager::Client::new(config);
     for cluster in clusters {
         create_secret(&client, cluster).await?;
@@ -42,19 +44,23 @@ pub fn queue_arn(region: &str, name: &str) -> String {
     format!("arn:aws:sqs:{region}:123456789012:{name}")
 }
 
-async fn queues(sqs: &aws_sdk_sqs::Client, function: &FunctionOptions) -> Result<FunctionState> {
+async fn queues(
+    sqs: &aws_sdk_sqs::Client,
+    template: &Template,
+    function: &FunctionOptions,
+) -> Result<FunctionState> {
     let mut state = FunctionState::new(&function.name);
     let letters = function.kafka.iter().any(|source| source.on_failure);
     if function.queue.is_none() && !letters {
         return Ok(state);
     }
-    let is_fifo = function.queue.as_ref().is_some_and(|queue| queue.fifo);
-    let (suffix, kind) = match is_fifo {
-        true => (".fifo", vec![(QueueAttributeName::FifoQueue, "true".to_owned())]),
-        false => ("", vec![]),
+    let [own, dead_letters, suffix] = match &function.queue {
+        Some(queue) if queue.fifo => ["SpillQueue", "SpillDeadLetters", ".fifo"],
+        Some(_) => ["FilesQueue", "FilesDeadLetters", ""],
+        None => ["", "KafkaDeadLetters", ""],
     };
     let dlq = format!("{}-dlq{suffix}", function.name);
-    let url = create_queue(sqs, &dlq, &kind).await?;
+    let url = create_queue(sqs, &dlq, template.queue(dead_letters)?).await?;
     let arn = sqs
         .get_queue_attributes()
         .queue_url(&url)
@@ -67,13 +73,15 @@ async fn queues(sqs: &aws_sdk_sqs::Client, function: &FunctionOptions) -> Result
         .unwrap_or_default();
     state.dlq_url = Some(url);
     let Some(queue) = &function.queue else { return Ok(state) };
-    let attributes = [kind, attributes(queue, &arn).to_vec()].concat();
+    let mut attributes = template.queue(own)?;
+    attributes.extend(set_here(queue, &arn));
     let name = format!("{}{suffix}", function.name);
-    state.queue_url = Some(create_queue(sqs, &name, &attributes).await?);
+    state.queue_url = Some(create_queue(sqs, &name, attributes).await?);
     Ok(state)
 }
 
-fn attributes(queue: &QueueOptions, dlq: &str) -> [(QueueAttributeName, String); 2] {
+/// What differs from production: times, which are short here, and tries.
+fn set_here(queue: &QueueOptions, dlq: &str) -> [(QueueAttributeName, String); 2] {
     let redrive = serde_json::json!({
         "deadLetterTargetArn": dlq,
         "maxReceiveCount": queue.max_receive_count,
@@ -87,12 +95,10 @@ fn attributes(queue: &QueueOptions, dlq: &str) -> [(QueueAttributeName, String);
 async fn create_queue(
     sqs: &aws_sdk_sqs::Client,
     name: &str,
-    attributes: &[(QueueAttributeName, String)],
+    attributes: BTreeMap<QueueAttributeName, String>,
 ) -> Result<String> {
-    let mut request = sqs.create_queue().queue_name(name);
-    for (key, value) in attributes {
-        request = request.attributes(key.clone(), value);
-    }
+    let request = sqs.create_queue().queue_name(name);
+    let request = request.set_attributes(Some(attributes.into_iter().collect()));
     let queue = request.send().await.map_err(Error::aws(format!("create the queue {name}")))?;
     Ok(queue.queue_url.unwrap_or_default())
 }
@@ -127,68 +133,6 @@ async fn create_bucket(
         .await
         .map_err(Error::aws(format!("have the bucket {name} notify {queue}")))?;
     Ok(())
-}
-
-async fn create_ledger(client: &aws_sdk_dynamodb::Client) -> Result<()> {
-    let index = |name: &str, hash: &str| {
-        dynamodb::GlobalSecondaryIndex::builder()
-            .index_name(name)
-            .key_schema(key(hash, dynamodb::KeyType::Hash)?)
-            .key_schema(key("updated_at", dynamodb::KeyType::Range)?)
-            .projection(
-                dynamodb::Projection::builder()
-                    .projection_type(dynamodb::ProjectionType::All)
-                    .build(),
-            )
-            .build()
-            .map_err(Error::aws("describe an index"))
-    };
-    client
-        .create_table()
-        .table_name(LEDGER_TABLE)
-        .billing_mode(dynamodb::BillingMode::PayPerRequest)
-        .attribute_definitions(text("pk")?)
-        .attribute_definitions(text("source")?)
-        .attribute_definitions(text("owes")?)
-        .attribute_definitions(text("updated_at")?)
-        .key_schema(key("pk", dynamodb::KeyType::Hash)?)
-        .global_secondary_indexes(index("by_source", "source")?)
-        .global_secondary_indexes(index("by_debt", "owes")?)
-        .send()
-        .await
-        .map_err(Error::aws(format!("create the table {LEDGER_TABLE}")))?;
-    Ok(())
-}
-
-async fn create_sources(client: &aws_sdk_dynamodb::Client) -> Result<()> {
-    client
-        .create_table()
-        .table_name(SOURCES_TABLE)
-        .billing_mode(dynamodb::BillingMode::PayPerRequest)
-        .attribute_definitions(text("pk")?)
-        .attribute_definitions(text("sk")?)
-        .key_schema(key("pk", dynamodb::KeyType::Hash)?)
-        .key_schema(key("sk", dynamodb::KeyType::Range)?)
-        .send()
-        .await
-        .map_err(Error::aws(format!("create the table {SOURCES_TABLE}")))?;
-    Ok(())
-}
-
-fn text(name: &str) -> Result<dynamodb::AttributeDefinition> {
-    dynamodb::AttributeDefinition::builder()
-        .attribute_name(name)
-        .attribute_type(dynamodb::ScalarAttributeType::S)
-        .build()
-        .map_err(Error::aws("describe an attribute"))
-}
-
-fn key(name: &str, kind: dynamodb::KeyType) -> Result<dynamodb::KeySchemaElement> {
-    dynamodb::KeySchemaElement::builder()
-        .attribute_name(name)
-        .key_type(kind)
-        .build()
-        .map_err(Error::aws("describe a key"))
 }
 
 async fn create_secret(

@@ -22,6 +22,8 @@ pub(crate) struct Tries {
     here: u32,
     /// Failures that count against the document's `errors.retries`.
     counted: u32,
+    /// Whether the server has refused the rows once.
+    refused: bool,
     /// Where the object stood at the last failure.
     row: u64,
 }
@@ -58,6 +60,12 @@ impl Tries {
             };
         };
         match cause.reaction() {
+            // A table that had another column for a moment was in order again when it
+            // was looked at: rows are to blame when they are refused twice.
+            Reaction::Quarantine if !self.refused => {
+                self.refused = true;
+                Next::Again(backoff(0, Duration::from_millis(50)))
+            }
             Reaction::Quarantine | Reaction::Fatal => Next::GiveUp,
             Reaction::SlowDown => self.count(retries, Duration::from_millis(500)),
             Reaction::RetryHere => {
@@ -172,7 +180,7 @@ pub(crate) fn deferral(attempt: u32) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use warehouse::WarehouseError;
+    use warehouse::{Attempt, ServerKind, WarehouseError};
 
     fn down(cluster: &str) -> IngestError {
         write_error(WarehouseError::Down { cluster: cluster.to_owned(), until_ms: 0 })
@@ -211,6 +219,24 @@ mod tests {
         }
         tries.after(&down("a"), 20, &both, 2);
         assert_eq!(tries.after(&down("b"), 20, &both, 2), Next::GiveUp);
+    }
+
+    #[test]
+    fn rows_are_to_blame_when_they_are_refused_twice() {
+        let refused = || {
+            let attempt = Attempt {
+                what: "insert".to_owned(),
+                cluster: "a".to_owned(),
+                node: "http://a".to_owned(),
+            };
+            let (kind, message) = (ServerKind::Data, "TYPE_MISMATCH".to_owned());
+            write_error(WarehouseError::Server { attempt, code: 53, kind, message })
+        };
+        let mut tries = Tries::default();
+        for row in [0, 10] {
+            let Next::Again(_) = tries.after(&refused(), row, &names(&["a"]), 3) else { panic!() };
+        }
+        assert_eq!(tries.after(&refused(), 10, &names(&["a"]), 3), Next::GiveUp);
     }
 
     #[test]

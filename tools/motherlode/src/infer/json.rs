@@ -53,7 +53,14 @@ pub fn sample(
         match (first, next) {
             // A whole object on the first line, and another on the next.
             (Some(first), Some(_)) => {
-                rows.lines(first, content).with_context(reading).hint(|| damaged)?
+                rows.take(first);
+                rows.lines(content).with_context(reading).hint(|| damaged)?
+            }
+            // What looks like one, and a row on the next: the first is a bad row.
+            (None, Some(b'{')) if is_object_like(&line) => {
+                rows.count += 1;
+                rows.others += 1;
+                rows.lines(content).with_context(reading).hint(|| damaged)?
             }
             // One object on one line: a document, or lines of which there is one.
             (Some(document), None) => match largest_array(&document) {
@@ -84,6 +91,12 @@ pub fn sample(
         is_whole,
         notes,
     })
+}
+
+/// Whether a line begins and ends as an object does.
+fn is_object_like(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    line.starts_with(b"{") && line.ends_with(b"}")
 }
 
 /// A document that goes over several lines.
@@ -148,8 +161,7 @@ impl Rows {
         }
     }
 
-    fn lines(&mut self, first: Json, content: Box<dyn BufRead>) -> anyhow::Result<()> {
-        self.take(first);
+    fn lines(&mut self, content: Box<dyn BufRead>) -> anyhow::Result<()> {
         let mut content = content.take(BYTES);
         let mut line = Vec::new();
         loop {
@@ -204,7 +216,7 @@ impl Rows {
             return Vec::new();
         }
         vec![format!(
-            "{} of {} rows are no objects and will be quarantined",
+            "{} of {} rows are no objects, or cannot be read, and will be quarantined",
             self.others, self.count
         )]
     }

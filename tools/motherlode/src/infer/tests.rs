@@ -38,6 +38,17 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// Rows that the loader puts aside do not hide the others, wherever they stand.
+#[rstest]
+#[case("{\"a\": 1e400}")]
+#[case("{\"a\": }")]
+#[case(&format!("{{\"a\": {}{}}}", "[".repeat(200), "]".repeat(200)))]
+fn a_bad_first_line_is_a_bad_row(#[case] first: &str) {
+    let proposal = propose("x.jsonl", format!("{first}\n{{\"a\": 1}}\n{{\"a\": 2}}\n").as_bytes());
+    assert_eq!(types(&proposal), ["a UInt8"]);
+    assert!(proposal.yaml.contains("1 of 3 rows"), "{}", proposal.yaml);
+}
+
 /// The loader finds columns by their names without the spaces around them.
 #[test]
 fn spaces_around_the_names_of_a_header_are_no_part_of_them() {

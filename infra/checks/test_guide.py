@@ -87,7 +87,7 @@ class Guide(unittest.TestCase):
         self.assertRegex(self.shell(), rf"aws s3 cp \S+{re.escape(suffix)} s3://\S+/{prefix}\s")
         database, table = (re.search(rf"\n  {word}: (\S+)", document).group(1) for word in ("database", "name"))
         self.assertIn(f"FROM {database}.{table}", self.shell())
-        self.assertIn(f"ON {database}.* TO motherlode", self.text)
+        self.assertIn(f"--database {database}", self.shell())
 
     def test_queues_are_those_of_the_stack(self):
         names = {r["Properties"]["QueueName"]["Fn::Sub"] for r in self.template["Resources"].values() if r["Type"] == "AWS::SQS::Queue"}

@@ -59,10 +59,11 @@ pub async fn run(run: &mut Run) -> anyhow::Result<()> {
 }
 
 /// Short times: whoever dies is missed after a second. A message may be received
-/// often, because each kill of its worker costs one of its tries.
+/// often, because each kill of its worker costs one of its tries; it stays invisible for
+/// as long as looking at a batch takes a busy machine, or each look would leave two.
 fn setup(run: &Run) -> Setup {
     let setup =
-        Setup { visibility_timeout_s: 1, max_receive_count: 1000, concurrency: 3, ..run.setup() };
+        Setup { visibility_timeout_s: 3, max_receive_count: 1000, concurrency: 3, ..run.setup() };
     let lease = ("MOTHERLODE_LEASE_SECONDS".to_owned(), "1".to_owned());
     Setup { env: setup.env.into_iter().chain([lease]).collect(), ..setup }
 }

@@ -116,8 +116,9 @@ impl Which {
         if let Some(unknown) = self.sets.iter().find(|set| !SETS.contains(&set.as_str())) {
             return Err(usage(format!("there is no set `{unknown}`, but {}", SETS.join(", "))));
         }
-        let is_meant = |file: &&Migration| {
-            self.sets.is_empty() || self.sets.iter().any(|set| set == file.set())
+        let is_meant = |file: &&Migration| match self.sets.is_empty() {
+            true => file.set() != ACCESS,
+            false => self.sets.iter().any(|set| set == file.set()),
         };
         Ok(ALL.iter().filter(is_meant).collect())
     }

@@ -2,7 +2,6 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use testkit::Lake;
-use warehouse::Warehouse as _;
 
 use crate::{answer, motherlode, shared};
 

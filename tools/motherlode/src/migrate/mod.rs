@@ -317,7 +317,7 @@ async fn found(warehouse: &dyn Warehouse, cluster: &str) -> Result<Engine, Wareh
     let is_some = |name: &str| {
         let value = rows.first().and_then(|row| row.get(name));
         // Large numbers come as texts.
-        value.is_some_and(|value| value.as_str().map_or(value != &0, |text| text != "0"))
+        value.is_some_and(|value| value.as_str().map_or(*value != 0, |text| text != "0"))
     };
     Ok(match (is_some("cloud"), is_some("replicas")) {
         (true, _) => Engine::Cloud,

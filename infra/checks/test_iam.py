@@ -77,7 +77,7 @@ RESOURCES = {
     r"<SpillBucket\.Arn>/spill/\*": "spilled objects",
     r"arn:aws:s3:::[\w-]+/\*": "objects",
     r"arn:aws:s3:::[\w-]+": "buckets",
-    r".*:secret:(ch|a|b|c)-AbCdEf": "secrets of clusters",
+    r".*:secret:(ch|a|b|c|sink)-AbCdEf": "secrets of clusters",
     r".*:secret:(kafka|AmazonMSK_sink)-AbCdEf": "secret of kafka",
     r".*:secret:ca-AbCdEf": "authority of kafka",
     r".*:key/1{8}-.*": "key of secrets",

@@ -52,7 +52,9 @@ async fn a_server_keeps_its_data_and_lets_nobody_else_in() {
     for (user, may_delete) in [("motherlode_loader", true), ("motherlode_sink", false)] {
         let own = ClusterState { user: user.into(), ..main.clone() };
         let may = |sql: &str| query(&own, &main.function_password, sql).0 == 200;
-        assert!(may("INSERT INTO motherlode.t VALUES (8)") && may("SELECT n FROM motherlode.t"));
+        assert!(
+            may("INSERT INTO motherlode.t (n) VALUES (8)") && may("SELECT n FROM motherlode.t")
+        );
         assert!(may("CREATE TABLE IF NOT EXISTS motherlode.own (n UInt8) ENGINE = Memory"));
         assert!(may("ALTER TABLE motherlode.t ADD COLUMN IF NOT EXISTS more UInt8"));
         assert_eq!(may("DELETE FROM motherlode.t WHERE n = 8"), may_delete, "{user}");

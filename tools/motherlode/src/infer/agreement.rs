@@ -196,14 +196,15 @@ fn made(column: &Column, value: &str) -> String {
         Some("unix_ms") => format!("CAST(fromUnixTimestamp64Milli({value}, 'UTC'), {column_type})"),
         Some("unix_us") => format!("CAST(fromUnixTimestamp64Micro({value}, 'UTC'), {column_type})"),
         Some("unix_ns") => format!("CAST(fromUnixTimestamp64Nano({value}, 'UTC'), {column_type})"),
-        // `Jan 1 2000`: the server's own notation wants two digits for a day.
-        Some(format) if format.starts_with("%b %d") => {
-            format!("CAST(parseDateTime64BestEffort({value}, 0, 'UTC'), {column_type})")
-        }
         Some(format) => {
             // MySQL's notation: %M is the month's name, %i the minute, %s the second.
             let format = format.replace("%M", "%i").replace("%B", "%M").replace("%S", "%s");
-            format!("CAST(parseDateTime64({value}, {}, 'UTC'), {column_type})", text(&format))
+            // In `Jan 1 2000` it wants two digits for a day, which the other function does not.
+            format!(
+                "CAST(coalesce(parseDateTime64OrNull({value}, {}, 'UTC'), \
+                 parseDateTime64BestEffortOrNull({value}, 0, 'UTC')), {column_type})",
+                text(&format)
+            )
         }
     }
 }

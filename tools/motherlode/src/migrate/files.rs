@@ -127,7 +127,8 @@ mod tests {
                 .iter()
                 .any(|kind| line.starts_with(&format!("CREATE {kind} IF NOT EXISTS ")));
             assert!(kind || file.replaces(), "{}: {line}", file.name);
-            assert!(!file.text.contains(';'), "{}: one statement", file.name);
+            let code = |line: &str| line.split("--").next().unwrap_or_default().contains(';');
+            assert!(!file.text.lines().any(code), "{}: one statement", file.name);
         }
     }
 }

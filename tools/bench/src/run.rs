@@ -43,6 +43,8 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     bench.lake.query("ingestion", "CREATE DATABASE IF NOT EXISTS bench").await?;
     let mut rows = Vec::new();
     for case in &cases {
+        let bytes = std::fs::metadata(&case.file)?.len();
+        say(&format!("{}: {} rows in {:.1} MB", case.name, case.rows, bytes as f64 / 1e6));
         bench.lake.register(&case.document(!options.no_provenance)).await?;
         // The first run warms caches and connections and is not counted.
         let mut samples = Vec::new();

@@ -58,6 +58,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         lake.query("ingestion", &format!("DROP TABLE clickstream.{view}")).await?;
     }
     let bench = Bench { lake, producer, events };
+    bench.empty(&["clickstream.raw_events", "clickstream.events"]).await?;
     let mut rows = Vec::new();
     for (case, table) in CASES {
         bench.lake.register(&document(table)).await?;

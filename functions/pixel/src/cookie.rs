@@ -12,9 +12,15 @@ pub fn id<'a>(headers: &'a HeaderMap, cookie: &Cookie) -> Option<&'a str> {
     let all = headers.get_all("cookie").into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
     let (_, id) = pairs.find(|(name, _)| name.trim() == cookie.name)?;
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let id = id.trim();
-    (!id.is_empty() && id.len() <= MAX_ID && id.chars().all(is_plain)).then_some(id)
+    is_id(id).then_some(id)
+}
+
+/// Whether a cookie may hold it.
+#[must_use]
+pub fn is_id(id: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    !id.is_empty() && id.len() <= MAX_ID && id.chars().all(is_plain)
 }
 
 /// The `Set-Cookie` that keeps an id (RFC 6265bis, 4.1).

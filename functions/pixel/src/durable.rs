@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use kafka::spill::{Spilled, SpilledRecord};
-use kafka::{Producer, Record, murmur2};
+use kafka::{KafkaError, Producer, Record, murmur2};
 use model::Clock;
+use tokio::time::Instant;
 
 /// How long Kafka has to acknowledge.
 const KAFKA_TIME: Duration = Duration::from_secs(3);
@@ -58,24 +59,51 @@ impl Durable {
     /// When neither Kafka nor the spill has said that it has all of them. Some may
     /// be there all the same: whoever sends again sends the same ids.
     pub async fn keep(&self, batches: Vec<Batch>, left: Duration) -> anyhow::Result<Kept> {
+        let end = Instant::now() + left;
         let now_ms = self.clock.now_ms();
         // Half of the time is for the spill.
         let time = KAFKA_TIME.min(left / 2);
         let mut kept = Kept::Kafka;
         for batch in batches {
-            if kept == Kept::Kafka && self.rests_until_ms.load(Ordering::Relaxed) <= now_ms {
+            if self.rests_until_ms.load(Ordering::Relaxed) <= now_ms {
                 match self.kafka.send(&batch.topic, &batch.records, time).await {
                     Ok(_) => continue,
                     Err(error) => {
                         tracing::error!(topic = batch.topic, %error, "Kafka did not acknowledge: events are spilled");
-                        self.rests_until_ms.store(now_ms + REST_MS, Ordering::Relaxed);
+                        if is_outage(&error) {
+                            self.rests_until_ms.store(now_ms + REST_MS, Ordering::Relaxed);
+                        }
                     }
                 }
             }
-            self.spill(&batch).await?;
+            // A client that waits for its deadline is never told to come again.
+            let spilled = tokio::time::timeout_at(end, self.spill(&batch)).await;
+            spilled.context("the spill did not answer in time")??;
             kept = Kept::Spilled;
         }
         Ok(kept)
+    }
+
+    /// Keeps a text that no broker would take, in the bucket for good: where it is.
+    ///
+    /// # Errors
+    /// When there is no bucket, or it does not say in time that it has it.
+    pub async fn keep_whole(
+        &self,
+        folder: &str,
+        text: Vec<u8>,
+        left: Duration,
+    ) -> anyhow::Result<String> {
+        let (client, bucket) = self.bucket.as_ref().context(
+            "it is too large for Kafka, and MOTHERLODE_SPILL_BUCKET is not set to keep it in",
+        )?;
+        let key = format!("{folder}/{}.json", uuid::Uuid::now_v7());
+        let put = client.put_object().bucket(bucket).key(&key).body(text.into()).send();
+        let put = tokio::time::timeout(left, put).await;
+        let place = format!("s3://{bucket}/{key}");
+        put.with_context(|| format!("{place}: no answer in time"))?
+            .with_context(|| format!("putting {place}"))?;
+        Ok(place)
     }
 
     /// Puts records into the spill queue, in messages of one group each.
@@ -129,4 +157,15 @@ impl Durable {
         message.send().await.with_context(|| format!("sending to {url}"))?;
         Ok(())
     }
+}
+
+/// Whether nobody's events would be acknowledged now, and not only those of one topic.
+fn is_outage(error: &KafkaError) -> bool {
+    !matches!(
+        error,
+        KafkaError::TooLarge { .. }
+            | KafkaError::NoTopic { .. }
+            | KafkaError::NoPartition { .. }
+            | KafkaError::Denied { .. }
+    )
 }

@@ -34,6 +34,8 @@ pub struct Event {
     pub name: String,
     /// What orders it among others: the visitor's anonymous id, else the user's.
     pub key: String,
+    /// The anonymous id that the sender gave it.
+    pub anonymous_id: Option<String>,
 }
 
 /// What is known of the request that an event came with.
@@ -142,6 +144,7 @@ impl Event {
             set(&mut members, "anonymousId", arrival.anonymous_id);
         }
         let key = anonymous.or(user).unwrap_or(arrival.anonymous_id).to_owned();
+        let anonymous_id = anonymous.map(str::to_owned);
         let moment =
             |name: &str| values.get(name).and_then(Value::as_str).and_then(|text| time(text).ok());
         let sent_at = moment("sentAt").or(arrival.sent_at);
@@ -159,7 +162,7 @@ impl Event {
         members.insert("request".to_owned(), arrival.facts.to_owned());
         let context = context(members.remove("context"), arrival).map_err(refused)?;
         members.insert("context".to_owned(), context);
-        Ok(Self { name: name.to_owned(), id, key, members })
+        Ok(Self { name: name.to_owned(), id, key, anonymous_id, members })
     }
 
     /// The event as it is kept.

@@ -2,7 +2,7 @@
 //! an answer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use catalog::Registered;
 use chrono::{DateTime, Utc};
@@ -12,6 +12,7 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _};
 use model::document::{Keep, Pixel, Stream};
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::answer::{self, Rejected};
@@ -23,6 +24,10 @@ use crate::{cookie, facts, key};
 
 /// Most bytes of a body: what a function gets (6 MB), decompressed too.
 const MAX_BODY: u32 = 6 * 1024 * 1024;
+
+/// Most bytes of a refused event in the topic of invalid events; brokers take a little
+/// over 1 MB. What is larger lies in the bucket, and the topic says where.
+const MAX_INVALID: usize = 900_000;
 
 /// Answers a request.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
@@ -70,6 +75,12 @@ async fn pixel(context: &Context, request: &Request) -> Response<Body> {
     let query = request.uri().query().unwrap_or_default();
     let data = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "d");
     let Some((_, data)) = data else { return answer::gif() };
+    // Nobody reads what a picture is answered with: what is no JSON is kept as the text
+    // that it is, among the invalid events.
+    let data = match serde_json::from_str::<IgnoredAny>(&data) {
+        Ok(_) => data.into_owned(),
+        Err(_) => serde_json::Value::from(data.as_ref()).to_string(),
+    };
     let outcome = take(context, request, data.as_bytes(), Some(None)).await;
     match outcome {
         Ok(taken) => {
@@ -188,9 +199,13 @@ async fn take(
         facts: &facts,
         context: content.context.as_ref(),
     };
-    let sorted = sort(context, &source, pixel, &content.events, kind.flatten(), &arrival);
-    let cookie = pixel.cookie.as_ref().map(|cookie| cookie::set(cookie, &anonymous));
-    let left = left(request);
+    let mut sorted = sort(context, &source, pixel, &content.events, kind.flatten(), &arrival);
+    // A page's script has an id of its own: pictures of the same visitor are to have it.
+    let id = sorted.anonymous_id.as_deref().filter(|id| cookie::is_id(id)).unwrap_or(&anonymous);
+    let cookie = pixel.cookie.as_ref().map(|cookie| cookie::set(cookie, id));
+    let started = Instant::now();
+    keep_large(context, &mut sorted, &arrival, left(request) / 2).await?;
+    let left = left(request).saturating_sub(started.elapsed());
     let batches = batches(stream, pixel, sorted.records, sorted.invalid);
     let count = content.events.len() - sorted.rejected.len();
     match context.durable.keep(batches, left).await {
@@ -248,6 +263,8 @@ struct Sorted {
     records: Vec<Record>,
     invalid: Vec<Record>,
     rejected: Vec<Rejected>,
+    /// The first anonymous id that a sender gave.
+    anonymous_id: Option<String>,
 }
 
 /// A refused event as it is kept.
@@ -257,7 +274,57 @@ struct Invalid<'a> {
     reason: &'a str,
     received_at: String,
     source: &'a str,
-    event: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a RawValue>,
+    /// Where one lies that is too large to be here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<&'a str>,
+}
+
+impl Invalid<'_> {
+    fn to_bytes(&self) -> Vec<u8> {
+        // It is made of JSON.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// Puts refused events that no broker takes into the bucket; what is left of them says
+/// where they are.
+async fn keep_large(
+    context: &Context,
+    sorted: &mut Sorted,
+    arrival: &Arrival<'_>,
+    left: Duration,
+) -> Result<(), Refusal> {
+    let is_large =
+        |record: &&mut Record| record.value.as_ref().is_some_and(|value| value.len() > MAX_INVALID);
+    for record in sorted.invalid.iter_mut().filter(is_large) {
+        let text = record.value.take().unwrap_or_default();
+        let bytes = text.len();
+        if context.durable.bucket.is_none() {
+            let reason = format!("an event of {bytes} bytes is too large to be kept");
+            return Err(Box::new(answer::refused(StatusCode::PAYLOAD_TOO_LARGE, &reason)));
+        }
+        let folder = format!("invalid/{}/{}", arrival.source, arrival.at.format("%Y-%m-%d"));
+        let place = context.durable.keep_whole(&folder, text, left).await.map_err(|error| {
+            tracing::error!(
+                source = arrival.source,
+                bytes,
+                error = format!("{error:#}"),
+                "a large event could not be kept; the client was told to come again"
+            );
+            Box::new(answer::unavailable())
+        })?;
+        let invalid = Invalid {
+            reason: &format!("it has {bytes} bytes, and lies in a bucket"),
+            received_at: event::iso(arrival.at),
+            source: arrival.source,
+            event: None,
+            object: Some(&place),
+        };
+        record.value = Some(invalid.to_bytes());
+    }
+    Ok(())
 }
 
 fn sort(
@@ -291,23 +358,27 @@ fn sort(
         };
         let written = read.and_then(|event| {
             let (id, key) = (event.id.clone(), event.key.clone());
+            let anonymous = event.anonymous_id.clone();
             let bytes = event.into_bytes();
             let bytes = bytes
                 .map_err(|error| event::Refused { id: Some(id), reason: error.to_string() })?;
-            Ok(record(key, bytes))
+            Ok((record(key, bytes), anonymous))
         });
         match written {
-            Ok(record) => sorted.records.push(record),
+            Ok((record, anonymous)) => {
+                sorted.records.push(record);
+                sorted.anonymous_id = sorted.anonymous_id.take().or(anonymous);
+            }
             Err(refused) => {
                 let invalid = Invalid {
                     reason: &refused.reason,
                     received_at: event::iso(arrival.at),
                     source: arrival.source,
-                    event: raw,
+                    event: Some(raw),
+                    object: None,
                 };
-                // It is made of JSON.
-                let value = serde_json::to_vec(&invalid).unwrap_or_default();
-                sorted.invalid.push(record(arrival.anonymous_id.to_owned(), value));
+                let key = arrival.anonymous_id.to_owned();
+                sorted.invalid.push(record(key, invalid.to_bytes()));
                 sorted.rejected.push(Rejected {
                     index,
                     message_id: refused.id,

@@ -53,7 +53,10 @@ impl Ingest {
         if claim.again_ms == 0 || claim.next_row > 0 || claim.pending.is_some() {
             return Ok(());
         }
-        self.delete_everywhere(&loading.source, &loading.object.id, &loading.object.id).await
+        // A worker that was stopped here for longer than its lease must not delete what
+        // its successor has brought meanwhile.
+        let (source, object) = (&loading.source, &loading.object.id);
+        self.delete_everywhere(source, object, object, Some(claim.again_ms)).await
     }
 
     /// Deletes the rows of the other versions of a key, now that all rows of this
@@ -67,15 +70,11 @@ impl Ingest {
         if document.changed != Changed::Replace {
             return Ok(());
         }
-        let now = self.objects.head(&object.bucket, &object.key).await;
-        let now = now.map_err(|cause| IngestError::Fetch {
-            object: object.to_string(),
-            cause: Box::new(cause),
-        })?;
-        if now.id != *object {
+        let now = self.version_of(object).await?;
+        if now != *object {
             // The newer one may have looked for others before these rows came.
-            self.delete_everywhere(source, object, object).await?;
-            return Err(IngestError::Overwritten { object: object.to_string(), etag: now.id.etag });
+            self.delete_everywhere(source, object, object, None).await?;
+            return Err(IngestError::Overwritten { object: object.to_string(), etag: now.etag });
         }
         let table = Destination::of(document, &[]).table;
         let mut others = std::collections::BTreeSet::new();
@@ -86,9 +85,9 @@ impl Ingest {
             let reason = format!("its rows were deleted: {object} took their place");
             let replaced = self.ledger.replace(&document.source, &other, &reason).await;
             let is_free = replaced.map_err(|cause| ledger_failed(&other, cause))?;
+            let record = self.ledger.get(&document.source, &other).await;
+            let record = record.map_err(|cause| ledger_failed(&other, cause))?;
             if !is_free {
-                let record = self.ledger.get(&document.source, &other).await;
-                let record = record.map_err(|cause| ledger_failed(&other, cause))?;
                 if record.is_some_and(|record| record.state != State::Loading) {
                     // What its payer has sent would come after the deletion.
                     return Err(IngestError::PaidFor {
@@ -98,8 +97,16 @@ impl Ingest {
                 }
                 // It deletes its own rows, once it sees that it was overwritten.
                 tracing::warn!(%object, %other, "a version that is to be replaced is still being loaded");
+                continue;
             }
-            self.delete_everywhere(source, object, &other).await?;
+            // Who was told of its return before it was called replaced took it for
+            // loaded; who is told from now on loads it anew.
+            if self.version_of(object).await? == other {
+                let (object, other) = (object.to_string(), other.to_string());
+                return Err(IngestError::CameBack { object, other });
+            }
+            let before_ms = record.map(|record| record.again_ms);
+            self.delete_everywhere(source, object, &other, before_ms).await?;
             tracing::info!(state = "replaced", source = document.source, %object, %other, "object");
         }
         Ok(())
@@ -116,7 +123,7 @@ impl Ingest {
         if source.document.changed != Changed::Replace {
             return Ok(());
         }
-        self.delete_everywhere(source, before, before).await
+        self.delete_everywhere(source, before, before, None).await
     }
 
     /// Notes that what a version has brought was withdrawn, unless somebody holds it.
@@ -140,16 +147,28 @@ impl Ingest {
         replaced.map(drop).map_err(|cause| ledger_failed(before, cause))
     }
 
-    /// Deletes the rows of `which` on behalf of `object`.
+    /// The version that a key holds now.
+    async fn version_of(&self, object: &ObjectId) -> Result<ObjectId, IngestError> {
+        let now = self.objects.head(&object.bucket, &object.key).await;
+        let now = now.map_err(|cause| IngestError::Fetch {
+            object: object.to_string(),
+            cause: Box::new(cause),
+        })?;
+        Ok(now.id)
+    }
+
+    /// Deletes the rows of `which` on behalf of `object`; those that were loaded before
+    /// a moment, where one is given.
     async fn delete_everywhere(
         &self,
         source: &Registered,
         object: &ObjectId,
         which: &ObjectId,
+        before_ms: Option<i64>,
     ) -> Result<(), IngestError> {
         let table = Destination::of(&source.document, &[]).table;
         for cluster in &source.document.write.clusters {
-            let deleted = self.warehouse.delete_object(cluster, &table, which).await;
+            let deleted = self.warehouse.delete_object(cluster, &table, which, before_ms).await;
             deleted.map_err(|cause| write_failed(object, cause))?;
         }
         Ok(())

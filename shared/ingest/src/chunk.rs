@@ -58,10 +58,15 @@ pub(crate) struct Fate {
 }
 
 impl Fate {
-    /// Another chunk begins, or this one anew.
+    /// A chunk begins, or is begun anew: what was refused of it stays known.
     pub(crate) fn begin(&self) {
         self.is_large.store(false, Ordering::Relaxed);
         self.open.store(0, Ordering::Relaxed);
+    }
+
+    /// The chunk is committed: nothing is known of the next.
+    pub(crate) fn close(&self) {
+        self.begin();
         self.refused.store(false, Ordering::Relaxed);
     }
 

@@ -224,6 +224,17 @@ pub enum IngestError {
         /// The version that it replaces.
         other: String,
     },
+    /// A version that was to be replaced is what the key holds again.
+    #[error(
+        "{object} was to take the place of {other}, and the key holds that one again: it is loaded anew by the next \
+         delivery of this message"
+    )]
+    CameBack {
+        /// The object.
+        object: String,
+        /// The version that is there again.
+        other: String,
+    },
     /// No source takes the records of a topic.
     #[error(
         "no enabled source takes the records of topic `{topic}`: put a document of kind `kafka` that names it in \
@@ -242,19 +253,36 @@ pub enum IngestError {
         #[source]
         cause: Box<KafkaError>,
     },
-    /// An INSERT of another function may be under way, and its records cannot be
-    /// read.
+    /// An INSERT of another function may be under way, and cannot be sent again here.
     #[error(
-        "{batch} may be under way in another function until {until_ms} ms since 1970, and its records cannot be \
-         read from Kafka: {reason}; the same records can be taken later"
+        "{batch} may be under way in another function until {until_ms} ms since 1970, and cannot be sent \
+         again here: {reason}; the same records can be taken later"
     )]
     Unsettled {
         /// The records.
         batch: String,
         /// When that function is surely gone.
         until_ms: i64,
-        /// Why they cannot be read.
+        /// Why it cannot be sent again.
         reason: String,
+    },
+    /// A server has refused an INSERT whose rows are in its table all the same.
+    #[error(
+        "{batch}: cluster `{cluster}` refuses the INSERT, and {there} of its records are in {table}: a view on the table \
+         refuses what the table has taken; mend the view, or drop it, and the same INSERT is sent again by itself"
+    )]
+    ViewRefuses {
+        /// The records.
+        batch: String,
+        /// The cluster.
+        cluster: String,
+        /// Records that are in the table.
+        there: usize,
+        /// The table.
+        table: String,
+        /// What the server says.
+        #[source]
+        cause: Box<Self>,
     },
     /// A cluster lacks records that Kafka has no more.
     #[error(
@@ -326,8 +354,10 @@ impl Disposed for IngestError {
             Self::Records { cause, .. } => cause.disposition(),
             Self::Thread { .. }
             | Self::Unsettled { .. }
+            | Self::ViewRefuses { .. }
             | Self::NoTime { .. }
-            | Self::PaidFor { .. } => Disposition::Retry,
+            | Self::PaidFor { .. }
+            | Self::CameBack { .. } => Disposition::Retry,
         }
     }
 }

@@ -519,7 +519,7 @@ impl Ingest {
             let committed =
                 loading.stopwatches.time(Stage::Commit, self.ledger.commit(claim, done));
             committed.await.map_err(|cause| ledger_error(loading, cause))?;
-            loading.fate.begin();
+            loading.fate.close();
             longest = longest.max(began.elapsed());
             next = following;
         }

@@ -4,6 +4,11 @@
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedHttpClient};
 use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use crate::Environment;
 
@@ -34,9 +39,31 @@ pub async fn configuration_for(environment: &Environment) -> SdkConfig {
 }
 
 fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
+    let client = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https()
+        .build_https();
+    SharedHttpClient::new(Late(client))
+}
+
+/// A client that reads the system's certificates for its first request, and not when
+/// it is made: they are a third of a cold start, and many an invocation needs none.
+#[derive(Debug)]
+struct Late(SharedHttpClient);
+
+impl HttpClient for Late {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+
+    // `validate_base_client_config`, which is not passed on, is what reads them early.
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.connector_metadata()
+    }
 }
 
 /// The client of S3. `MOTHERLODE_S3_PATH_STYLE=true` is for stand-ins whose

@@ -21,6 +21,8 @@ use crate::{prepare, schema};
 
 /// Offsets that are looked for at a time: the rows of one answer.
 const OFFSETS_AT_ONCE: i64 = 10_000;
+/// The last moment of ClickHouse's `DateTime64`: the end of 2299, in milliseconds.
+const MOST_MS: i64 = 10_413_791_999_999;
 
 /// Clusters, reached when they are first used.
 pub struct ClickHouse {
@@ -280,6 +282,7 @@ impl Warehouse for ClickHouse {
         cluster: &str,
         table: &TableSpec,
         object: &ObjectId,
+        before_ms: Option<i64>,
     ) -> Result<(), WarehouseError> {
         // A deletion that finds nothing would be a mutation all the same.
         let landed = self.landed(cluster, table, object, &(0..u64::MAX)).await;
@@ -287,7 +290,9 @@ impl Warehouse for ClickHouse {
             return Ok(());
         }
         let sql = schema::delete_object(table);
-        self.query(cluster, &sql, &[("object", object.to_string())]).await.map(drop)
+        let before_ms = before_ms.unwrap_or(i64::MAX).min(MOST_MS);
+        let params = [("object", object.to_string()), ("before", before_ms.to_string())];
+        self.query(cluster, &sql, &params).await.map(drop)
     }
 
     async fn query(

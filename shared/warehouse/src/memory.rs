@@ -279,6 +279,7 @@ impl Warehouse for MemoryWarehouse {
         cluster: &str,
         table: &TableSpec,
         object: &ObjectId,
+        _before_ms: Option<i64>,
     ) -> Result<(), WarehouseError> {
         let landed = self.landed(cluster, table, object, &(0..u64::MAX)).await?;
         assert_eq!(landed, 0, "the twin deletes nothing");

@@ -126,9 +126,10 @@ pub trait Warehouse: Send + Sync {
         object: &ObjectId,
     ) -> Result<Vec<ObjectId>, WarehouseError>;
 
-    /// Deletes the rows of an object from a table, if it is there and has any. They
-    /// are gone from every query when this returns. The table must have the
-    /// provenance columns.
+    /// Deletes the rows of an object from a table, if it is there and has any; where
+    /// `before_ms` is given, only those whose `_loaded_at` is earlier (milliseconds
+    /// since 1970). They are gone from every query when this returns. The table must
+    /// have the provenance columns.
     ///
     /// # Errors
     /// As [`Warehouse::query`].
@@ -137,6 +138,7 @@ pub trait Warehouse: Send + Sync {
         cluster: &str,
         table: &TableSpec,
         object: &ObjectId,
+        before_ms: Option<i64>,
     ) -> Result<(), WarehouseError>;
 
     /// Runs a query and gives its rows; at most 10,000 and 16 MB of them.

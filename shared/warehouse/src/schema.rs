@@ -180,9 +180,14 @@ pub(crate) fn select_other_versions(table: &TableSpec) -> String {
     )
 }
 
-/// Deletes the rows of an object, and waits until no query sees them.
+/// Deletes the rows of an object that were loaded before a moment, and waits until no
+/// query sees them.
 pub(crate) fn delete_object(table: &TableSpec) -> String {
-    format!("DELETE FROM {} WHERE _object = {{object:String}}", qualified(table))
+    format!(
+        "DELETE FROM {} WHERE _object = {{object:String}} \
+         AND _loaded_at < fromUnixTimestamp64Milli({{before:Int64}}, 'UTC')",
+        qualified(table)
+    )
 }
 
 /// What a table remembers of tokens, and what came to it since a moment: at most so

@@ -1,6 +1,9 @@
 //! `cargo xtask bench cold`: from the start of a process to its first `GET /next`, and
 //! to its first answer, beside a function that does nothing.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -17,6 +20,10 @@ use crate::pixel;
 /// Time to the first `GET /next`, and to the first answer, against the function that
 /// does nothing.
 const GOAL: f64 = 2.5;
+
+/// What all others are compared with.
+const NOTHING: &str = "nothing";
+const DEPLOYED: [&str; 5] = ["mother", "reconcile", "kafka-sink", "pixel", "drain"];
 
 #[derive(Debug, Serialize)]
 struct Start {
@@ -37,7 +44,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let lake = Lake::of(stack.state()).await?;
     lake.register(pixel::DOCUMENT).await?;
     let env = stack.state().environment();
-    let programs = testkit::programs()?;
+    let (programs, _unpacked) = programs(options)?;
     let http = |path: &str| {
         pixel::request(path, &json!({})).replace(r#""method":"POST""#, r#""method":"GET""#)
     };
@@ -45,20 +52,20 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let scheduled = json!({"detail-type": "Scheduled Event", "source": "aws.events"});
     // The least that each can be asked.
     let functions = [
-        ("nothing", http("/health")),
+        (NOTHING, http("/health")),
         ("mother", test.to_string()),
         ("reconcile", scheduled.to_string()),
         ("kafka-sink", json!({"eventSource": "aws:kafka", "records": {}}).to_string()),
         ("pixel", http("/health")),
         ("drain", json!({"Records": []}).to_string()),
     ];
-    let runs = options.runs.max(5);
+    let runs = options.runs.max(15);
     let mut starts: Vec<Start> = Vec::new();
     let mut samples = vec![(Vec::new(), Vec::new()); functions.len()];
     // In turns: what else the machine does falls on all of them.
     for run in 0..=runs {
         for ((function, event), (ready, answered)) in functions.iter().zip(&mut samples) {
-            let mut instance = Instance::start(&programs.join(function), &env).await?;
+            let mut instance = Instance::start(&programs(function), &env).await?;
             let first = instance.ready().await?;
             let (_, answer) = instance.invoke(event.clone()).await?;
             let whole = instance.age();
@@ -90,6 +97,40 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         std::fs::write(file, serde_json::to_vec_pretty(&starts)?)?;
     }
     Ok(())
+}
+
+/// Where a function's program lies, and what keeps it there: the zips hold what is
+/// deployed, and the function that does nothing is never deployed.
+fn programs(
+    options: &Options,
+) -> anyhow::Result<(impl Fn(&str) -> PathBuf, Option<tempfile::TempDir>)> {
+    let built = testkit::programs()?;
+    let unpacked = options.bundles.as_deref().map(unpack).transpose()?;
+    let folder = unpacked.as_ref().map(|folder| folder.path().to_owned());
+    let program = move |function: &str| match &folder {
+        Some(folder) if function != NOTHING => folder.join(function).join("bootstrap"),
+        _ => built.join(function),
+    };
+    Ok((program, unpacked))
+}
+
+fn unpack(bundles: &Path) -> anyhow::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    let processor = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    for function in DEPLOYED {
+        let zip = bundles.join(format!("{function}-{processor}.zip"));
+        let to = folder.path().join(function);
+        let mut unzip = std::process::Command::new("python3");
+        let done = unzip.args(["-m", "zipfile", "-e"]).arg(&zip).arg(&to).status()?;
+        ensure!(
+            done.success(),
+            "{} cannot be unpacked; make it by `cargo xtask package --arch {processor}`",
+            zip.display()
+        );
+        // Python's own unpacking forgets that it may be executed.
+        std::fs::set_permissions(to.join("bootstrap"), Permissions::from_mode(0o755))?;
+    }
+    Ok(folder)
 }
 
 fn median_ms(times: &mut [Duration]) -> f64 {

@@ -23,9 +23,9 @@ const GOAL: f64 = 15.0;
 
 /// A way to ask: its file, and a part of its text that no other has.
 const WAYS: [(&str, &str, &str); 3] = [
-    ("raw JSON", "funnel_raw.sql", "FROM clickstream.raw_events"),
-    ("events", "funnel_events.sql", "FROM clickstream.events\n"),
-    ("events by user", "funnel_events_by_user.sql", "FROM clickstream.events_by_user"),
+    ("raw JSON", "funnel_raw.sql", "The funnel over JSON strings"),
+    ("events", "funnel_events.sql", "in the order of names and days"),
+    ("events by user", "funnel_events_by_user.sql", "in the order of visitors"),
 ];
 
 /// What a question cost, in medians.

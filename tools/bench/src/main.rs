@@ -52,6 +52,10 @@ pub struct Options {
     /// Events of `funnel`.
     #[arg(long, default_value_t = 20_000_000)]
     pub events: u64,
+    /// Where the zips of `cargo xtask package` for this processor lie: `cold` starts the
+    /// functions that are deployed, and not those of the usual build.
+    #[arg(long, value_name = "DIR")]
+    pub bundles: Option<PathBuf>,
     /// Requests of each case of `pixel`.
     #[arg(long, default_value_t = 5_000)]
     pub requests: usize,

@@ -11,6 +11,8 @@ pub struct Sample {
     pub python: f64,
     pub python_server: f64,
     pub peak_mb: f64,
+    /// Seconds from the object in the bucket to its end in the ledger; 0 of records.
+    pub elapsed: f64,
 }
 
 /// A row of the report: CPU seconds per million rows, and ratios of medians.
@@ -27,6 +29,11 @@ pub struct Row {
     pub server_ratio_to_clickhouse: f64,
     pub ratio_to_python: Option<f64>,
     pub peak_rss_mb: f64,
+    /// Bytes of the file as it lies in the bucket; none of records.
+    pub file_mb_per_mrow: Option<f64>,
+    /// From the object in the bucket to its end in the ledger, with the server on the
+    /// same machine; none of records.
+    pub elapsed_s_per_mrow: Option<f64>,
     pub runs: usize,
 }
 
@@ -50,7 +57,21 @@ impl Row {
             server_ratio_to_clickhouse: round(server / by_itself),
             ratio_to_python: python.map(|python| round((client + server) / python)),
             peak_rss_mb: round(samples.iter().map(|s| s.peak_mb).fold(0.0, f64::max)),
+            file_mb_per_mrow: None,
+            elapsed_s_per_mrow: None,
             runs: samples.len(),
+        }
+    }
+
+    /// The same, of a file of so many bytes.
+    #[must_use]
+    pub fn of_file(self, bytes: u64, samples: &[Sample]) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let (bytes, million) = (bytes as f64, self.rows as f64 / 1e6);
+        Self {
+            file_mb_per_mrow: Some(round(bytes / 1e6 / million)),
+            elapsed_s_per_mrow: Some(round(median(samples, |s| s.elapsed) / million)),
+            ..self
         }
     }
 }

@@ -55,7 +55,8 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
                 samples.push(sample);
             }
         }
-        rows.push(Row::of(case.name, case.rows, &samples, bench.python.is_some()));
+        let row = Row::of(case.name, case.rows, &samples, bench.python.is_some());
+        rows.push(row.of_file(bytes, &samples));
     }
     report(options, &rows)?;
     for row in &rows {
@@ -126,8 +127,8 @@ async fn large(options: &Options, folder: &Path, times: u64) -> anyhow::Result<(
     let (of_small, of_large) = (per_row(&once, &small), per_row(&many, &large));
     say(&format!(
         "{} rows, {gib:.2} GiB decoded: peak {:.0} MB (at most {LARGE_PEAK_MB}); {of_large:.2} CPU s per million rows, \
-         {of_small:.2} in an object of {} rows",
-        large.rows, many.peak_mb, small.rows
+         {of_small:.2} in an object of {} rows; {:.0} s from the bucket to the ledger",
+        large.rows, many.peak_mb, small.rows, many.elapsed
     ));
     ensure!(many.peak_mb <= LARGE_PEAK_MB, "the large object took {} MB", many.peak_mb);
     ensure!(
@@ -250,9 +251,11 @@ impl Bench {
         reset_peak(function)?;
         let before = crate::meter::cpu_seconds(function)?;
         meter.start()?;
+        let start = std::time::Instant::now();
         let landed =
             self.lake.land(case.source, &format!("{}/{number}-{name}", case.source), bytes).await?;
         let record = self.lake.done(&landed).await?;
+        sample.elapsed = start.elapsed().as_secs_f64();
         sample.server = meter.read()?;
         sample.client = crate::meter::cpu_seconds(function)? - before;
         sample.peak_mb = peak_mb(function)?;

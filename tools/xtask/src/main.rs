@@ -25,6 +25,7 @@ usage: cargo xtask <command>
   demo [--json FILE] [--keep]  set everything up and load real files, with progress and results
   test [FILTER…]               set everything up and run all tests against real servers
   bench [files|sink|pixel|funnel|cold] [--json FILE] [--only CASE] [--rows N] [--runs N]
+                               [--bundles DIR]
                                CPU and memory of loading, beside ClickHouse by itself and Python; of records and
                                requests; a funnel; cold starts
   chaos [SCENARIO…] [--seed N] [--quick] [--list] [--json FILE]

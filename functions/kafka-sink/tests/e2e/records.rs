@@ -112,6 +112,46 @@ table: { database: e2e, name: typed_events, order_by: [id] }
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_that_a_view_refuses_are_there_once_and_in_its_target_when_it_is_mended() {
+    let lane = Lane::start("sink-view", &["ingestion"], trigger()).await;
+    lane.lake.register(RAW).await.unwrap();
+    lane.with_view("ingestion").await;
+    let query = async |sql: &str| lane.lake.query("ingestion", sql).await.unwrap();
+    query("DROP VIEW e2e.typing").await;
+    query(
+        "CREATE MATERIALIZED VIEW e2e.typing TO e2e.typed AS SELECT JSONExtractUInt(event, 'id') \
+         + throwIf(JSONExtractUInt(event, 'id') = 7, 'no seven', 395::Int16) AS id, _partition, _offset \
+         FROM e2e.raw SETTINGS allow_custom_error_code_in_throwif = 1",
+    )
+    .await;
+    lane.send((0..60).map(event).collect()).await;
+    // Each try of the INSERT with the seventh is refused, once the table has its rows.
+    let refusals = "SELECT toString(count()) FROM system.query_log WHERE query_kind = 'Insert' \
+                    AND exception_code = 395 AND type = 'ExceptionWhileProcessing'";
+    lane.lake
+        .until("the INSERT to be refused again and again", || async {
+            query("SYSTEM FLUSH LOGS").await;
+            let times: u64 = lane.lake.scalar(refusals).await?.parse()?;
+            Ok((times >= 4).then_some(()))
+        })
+        .await
+        .unwrap();
+    let (rows, distinct) = lane.rows("ingestion", "raw").await;
+    assert_eq!(rows, distinct, "however often it is tried");
+    query("DROP VIEW e2e.typing").await;
+    query(
+        "CREATE MATERIALIZED VIEW e2e.typing TO e2e.typed AS \
+         SELECT JSONExtractUInt(event, 'id') AS id, _partition, _offset FROM e2e.raw",
+    )
+    .await;
+    let counts = lane.accounted(60).await;
+    assert_eq!((counts.rows_written, counts.rows_quarantined), (60, 0), "{counts:?}");
+    for table in ["raw", "typed"] {
+        assert_eq!(lane.rows("ingestion", table).await, (60, 60), "{table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_record_is_replayed_once_when_its_document_was_corrected() {
     let lane = Lane::start("sink-replay", &["ingestion", "analytics"], trigger()).await;
     let document = |field: &str| {

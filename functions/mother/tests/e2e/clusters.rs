@@ -1,14 +1,21 @@
-//! A cluster that refuses, and one that is away.
+//! A cluster that refuses, and one that is away; what is logged meanwhile.
 
+use std::path::PathBuf;
+
+use devstack::StackState;
 use runtime::Environment;
 use testkit::Setup;
 
 use crate::{connect, document, files};
 
+const WRONG: &str = "not-the-password-of-anybody";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_and_an_absent_cluster_lose_nothing() {
     let stack = tokio::task::spawn_blocking(|| {
-        testkit::start(&Setup { concurrency: 1, ..Setup::new("mother-faults") })
+        // All that can be logged: somebody who looks for a fault asks for it.
+        let env = [("RUST_LOG".to_owned(), "trace".to_owned())].into();
+        testkit::start(&Setup { concurrency: 1, env, ..Setup::new("mother-faults") })
     });
     let stack = stack.await.unwrap().unwrap();
     let lake = connect(stack.state()).await;
@@ -28,7 +35,7 @@ async fn a_wrong_password_and_an_absent_cluster_lose_nothing() {
     };
     lake.register(&document("cls-fault", "{ csv: {} }", "")).await.unwrap();
 
-    set_password("wrong").await;
+    set_password(WRONG).await;
     let refused = lake.land("cls-fault", "cls-fault/refused.csv", files::csv(10)).await.unwrap();
     lake.dead_letter("refused.csv").await.unwrap();
     let record = lake.ingest.ledger.get(&refused.source, &refused.id).await.unwrap().unwrap();
@@ -58,4 +65,22 @@ async fn a_wrong_password_and_an_absent_cluster_lose_nothing() {
     lake.send(r#"{"bucket":"landing","key":"cls-fault/refused.csv"}"#).await.unwrap();
     lake.replayed(&refused).await.unwrap();
     assert_eq!(lake.scalar(counts).await.unwrap(), "30 3");
+
+    let logged = logs(stack.state());
+    // It is not silent: both refusals and every call are there.
+    assert!(logged.contains("516") && logged.contains("GetSecretValue"), "{} bytes", logged.len());
+    let right = &cluster.function_password;
+    for secret in [right.as_str(), WRONG, &cluster.password] {
+        let shown: Vec<&str> = logged.lines().filter(|line| line.contains(secret)).collect();
+        assert!(shown.is_empty(), "{} lines, the first: {}", shown.len(), shown[0]);
+    }
+    assert!(!reason.contains(right.as_str()) && !reason.contains(WRONG), "{reason}");
+}
+
+/// What the function has logged.
+fn logs(state: &StackState) -> String {
+    let files = std::fs::read_dir(state.dir.join("logs")).unwrap();
+    let of_function = |path: &PathBuf| path.to_string_lossy().contains("/mother-");
+    let files = files.map(|file| file.unwrap().path()).filter(of_function);
+    files.map(|file| String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned()).collect()
 }

@@ -29,6 +29,7 @@ pub struct Lane {
     pub control: Control,
     address: String,
     brokers: String,
+    environment: Environment,
 }
 
 /// How a lane differs from the usual one.
@@ -64,6 +65,7 @@ impl Lane {
             control: Control::new(state),
             address: url.trim_start_matches("http://").to_owned(),
             brokers: state.kafka.as_ref().unwrap().bootstrap.clone(),
+            environment: Environment::of(state.environment()),
             _stack: stack,
         }
     }
@@ -105,6 +107,15 @@ impl Lane {
             all.push(values.map(|value| serde_json::from_slice(&value).unwrap()).collect());
         }
         all
+    }
+
+    /// An object of the spill bucket, by its address.
+    pub async fn object(&self, address: &str) -> Value {
+        let config = runtime::aws::configuration_for(&self.environment).await;
+        let (bucket, key) = address.strip_prefix("s3://").unwrap().split_once('/').unwrap();
+        let client = runtime::aws::s3(&config, &self.environment);
+        let object = client.get_object().bucket(bucket).key(key).send().await.unwrap();
+        serde_json::from_slice(&object.body.collect().await.unwrap().into_bytes()).unwrap()
     }
 
     /// The events in the topic of `web`, by their ids, sorted.

@@ -129,4 +129,31 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
     let answer = lane.send(request.body(gzip(&large).into()).unwrap()).await;
     assert_eq!(answer.status(), 413, "a bomb");
     assert_eq!(lane.ids().await, expected, "nothing of that is in Kafka");
+
+    // A refused event that no broker takes: whole in the bucket, and Kafka stays in use.
+    let event = json!({"type": "track", "event": "Huge", "messageId": "h-1", "properties": {"text": "y".repeat(1_200_000)}});
+    let (status, answer) = lane
+        .post("/v1/batch", &json!({"batch": [event, {"type": "page", "messageId": "h-2"}]}))
+        .await;
+    assert_eq!((status, &answer["rejected"][0]["index"]), (200, &json!(0)), "{answer}");
+    expected.push("h-2".to_owned());
+    expected.sort();
+    assert_eq!(lane.ids().await, expected, "its neighbour is in Kafka at once");
+    let invalid = lane.topic("events.invalid", 1).await.concat();
+    let address = invalid.last().unwrap()["object"].as_str().unwrap();
+    assert!(address.contains("/invalid/web/"), "{address}");
+    assert_eq!(lane.object(address).await["event"], event);
+
+    // A picture whose event is no JSON: nobody reads the answer, so it is kept.
+    let picture = lane.request("GET", "/p.gif?k=wk_web_0001&d=%7Bbroken");
+    assert_eq!(lane.send(picture.body(Default::default()).unwrap()).await.status(), 200);
+    let invalid = lane.topic("events.invalid", 1).await.concat();
+    assert_eq!(invalid.last().unwrap()["event"], "{broken");
+
+    // The cookie takes the id that the page's script has given its visitor.
+    let body = json!({"batch": [{"type": "page", "anonymousId": "script-1"}]}).to_string();
+    let request = lane.request("POST", "/e?k=wk_web_0001").header("cookie", "mid=visitor-7");
+    let answer = lane.send(request.body(body.into()).unwrap()).await;
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("mid=script-1; "), "{cookie}");
 }

@@ -16,7 +16,7 @@ use warehouse::{TableSpec, WarehouseError};
 
 use super::map::{MappedRecords, RecordMapper};
 use super::{StreamReport, is_of_the_data};
-use crate::destination::Destination;
+use crate::destination::{Destination, table_name};
 use crate::failover::{Next, Tries, candidates};
 use crate::quarantine::put_aside;
 use crate::{Ingest, IngestError};
@@ -38,6 +38,9 @@ pub(crate) struct Planned {
     pub(crate) is_looked_for: bool,
     /// The server has refused its one record, which goes to the quarantine then.
     pub(crate) is_hopeless: bool,
+    /// Until when another function may be sending it, in milliseconds since 1970; 0 of
+    /// one that this function has begun.
+    pub(crate) until_ms: i64,
 }
 
 /// An INSERT on its way to a cluster.
@@ -86,7 +89,7 @@ impl Ingest {
             if let Some(cluster) = refusing(&error) {
                 refused.insert(cluster.to_owned());
                 if sent_to.iter().all(|sent| refused.contains(sent)) {
-                    // It is nowhere: a server that refuses rows keeps none of them.
+                    let error = self.unless_there(&sending, &sent_to, error).await?;
                     self.withdraw(planned, held).await?;
                     return Err(error);
                 }
@@ -110,6 +113,41 @@ impl Ingest {
             tokio::time::sleep(wait).await;
         };
         self.commit_all(&sending, &on, held, report).await
+    }
+
+    /// Hands an error back of an INSERT that every cluster has refused, and that is
+    /// nowhere: its records may then be sent in other INSERTs. A view may have refused
+    /// what its table had taken, and another function may have been luckier: then it
+    /// stays as it is, and is sent again.
+    async fn unless_there(
+        &self,
+        sending: &Sending<'_>,
+        sent_to: &[String],
+        error: IngestError,
+    ) -> Result<IngestError, IngestError> {
+        let Sending { planned, table, .. } = sending;
+        let batch = batch_name(&planned.runs);
+        if self.clock.now_ms() < planned.until_ms {
+            let reason = error.chain();
+            return Err(IngestError::Unsettled { batch, until_ms: planned.until_ms, reason });
+        }
+        for cluster in sent_to {
+            let there = self.there(cluster, table, &planned.runs).await;
+            let there = there.map_err(|cause| IngestError::Write {
+                object: batch.clone(),
+                cause: Box::new(cause),
+            })?;
+            if !there.is_empty() {
+                return Err(IngestError::ViewRefuses {
+                    batch,
+                    cluster: cluster.clone(),
+                    there: there.len(),
+                    table: table_name(&sending.source.document),
+                    cause: Box::new(error),
+                });
+            }
+        }
+        Ok(error)
     }
 
     /// One try: the clusters that have taken it.

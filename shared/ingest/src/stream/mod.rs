@@ -266,6 +266,7 @@ impl Ingest {
                 sent_to: Vec::new(),
                 is_looked_for: false,
                 is_hopeless: false,
+                until_ms: 0,
             };
             let landing = self.land(source, &planned, &records, held, deadline, report);
             match landing.boxed().await {

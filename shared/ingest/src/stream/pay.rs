@@ -303,6 +303,7 @@ impl Ingest {
             sent_to: vec![cluster.to_owned()],
             is_looked_for,
             is_hopeless,
+            until_ms: 0,
         };
         let mapped = map(&source, &planned, &records).await?;
         let sending = Sending {

@@ -216,6 +216,7 @@ pub(crate) fn planned(pending: &PendingInsert) -> Planned {
         sent_to: pending.clusters.clone(),
         is_looked_for: false,
         is_hopeless: false,
+        until_ms: pending.until_ms,
     }
 }
 

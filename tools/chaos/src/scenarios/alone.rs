@@ -76,7 +76,16 @@ impl Trouble {
                 tokio::time::sleep(time).await;
                 proxy.set_line(Line::default());
             }
-            Self::Flaps => flap(proxy, time, dice).await,
+            Self::Flaps => {
+                // A short run of luck must not let everybody by: it is away until one
+                // has come in vain.
+                proxy.set_mode(Mode::Refuse);
+                proxy.cut();
+                let refused =
+                    || async { Ok((proxy.count("connections refused") > 0).then_some(())) };
+                arena.lake.until("a connection to be refused", refused).await?;
+                flap(proxy, time, dice).await;
+            }
             Self::Killed => {
                 control.kill_cluster("ingestion").await?;
                 tokio::time::sleep(time).await;

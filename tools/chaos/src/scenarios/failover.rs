@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use runtime::Environment;
+use rustix::process::Signal;
 use testkit::Setup;
 
 use super::alone::flap;
-use crate::arena::{Arena, DATABASE, Feed};
+use crate::arena::{Arena, DATABASE, Feed, signal};
 use crate::dice::Dice;
 use crate::proxy::{Line, Mode};
 use crate::rows::Rows;
@@ -90,6 +91,8 @@ pub async fn sick(run: &mut Run) -> anyhow::Result<()> {
         // Well at first: the function knows the cluster when it falls sick.
         arena.land_many(&feed, rows, landed..landed + objects, ROWS).await?;
         let over = AtomicBool::new(false);
+        let there = format!("SELECT count() FROM {DATABASE}.sick");
+        let before = count(&arena, "second", &there).await?;
         let falling = sickness.befall(&arena, run.dice.fork().below(1 << 32), &over);
         let loading = async {
             arena.land_many(&feed, rows, landed + objects..landed + 2 * objects, ROWS).await?;
@@ -99,7 +102,11 @@ pub async fn sick(run: &mut Run) -> anyhow::Result<()> {
         };
         futures::try_join!(falling, loading)?;
         landed += 2 * objects;
-        run.injected(sickness.name(), 1);
+        let elsewhere = count(&arena, "second", &there).await? - before;
+        // A sickness that nobody noticed has not been shown. Who is slow or comes back
+        // may be waited for.
+        let is_shown = elsewhere > 0 || matches!(sickness, Sickness::Slow | Sickness::Flaps);
+        run.injected(sickness.name(), u64::from(is_shown));
         sickness.heal(&arena).await?;
         let files = arena.keep("none", b"")?.with_file_name("sick-*.csv");
         let oracle = oracle_of(&arena, &files).await?;
@@ -158,21 +165,28 @@ impl Sickness {
             }
             Self::Password => {
                 password(arena, "wrong").await?;
-                // Whoever is connected has shown the right one.
-                proxy.cut();
+                // Who has begun knows the right one for a while.
+                let status = arena.lake.control.status().await?;
+                let mother = status.function("mother").context("no mother")?;
+                for instance in &mother.instances {
+                    signal(instance.pid, Signal::KILL);
+                }
             }
             Self::TableMissing => {
                 run_on_first(arena, &format!("RENAME TABLE {DATABASE}.sick TO {DATABASE}.away"))
                     .await?;
             }
             Self::OtherType => {
-                // A column with values cannot become an array: another table
-                // takes the place of the right one.
+                // A column with values cannot become an array: another table takes the
+                // place of the right one, at once. What a table took that was right for
+                // a moment would go with it.
                 for sql in [
-                    format!("RENAME TABLE {DATABASE}.sick TO {DATABASE}.away"),
-                    format!("CREATE TABLE {DATABASE}.sick AS {DATABASE}.away"),
+                    format!("CREATE TABLE {DATABASE}.other AS {DATABASE}.sick"),
                     format!(
-                        "ALTER TABLE {DATABASE}.sick DROP COLUMN amount, ADD COLUMN amount Array(String)"
+                        "ALTER TABLE {DATABASE}.other DROP COLUMN amount, ADD COLUMN amount Array(String)"
+                    ),
+                    format!(
+                        "RENAME TABLE {DATABASE}.sick TO {DATABASE}.away, {DATABASE}.other TO {DATABASE}.sick"
                     ),
                 ] {
                     run_on_first(arena, &sql).await?;
@@ -186,15 +200,27 @@ impl Sickness {
         let proxy = arena.clickhouse();
         proxy.set_mode(Mode::Pass);
         proxy.set_line(Line::default());
-        let back = format!("RENAME TABLE {DATABASE}.away TO {DATABASE}.sick");
         match self {
             Self::Password => {
                 let right = arena.lake.state.cluster("first").context("no cluster")?;
-                password(arena, &right.password).await
+                password(arena, &right.function_password).await
             }
-            Self::TableMissing | Self::OtherType => {
-                run_on_first(arena, &format!("DROP TABLE IF EXISTS {DATABASE}.sick SYNC")).await?;
+            Self::TableMissing => {
+                let back = format!("RENAME TABLE {DATABASE}.away TO {DATABASE}.sick");
                 run_on_first(arena, &back).await
+            }
+            Self::OtherType => {
+                let back = format!(
+                    "RENAME TABLE {DATABASE}.sick TO {DATABASE}.other, {DATABASE}.away TO {DATABASE}.sick"
+                );
+                run_on_first(arena, &back).await?;
+                // Nothing can have come into it.
+                let there = format!("SELECT count() FROM {DATABASE}.other");
+                anyhow::ensure!(
+                    count(arena, "first", &there).await? == 0,
+                    "rows came into a table of other columns"
+                );
+                run_on_first(arena, &format!("DROP TABLE {DATABASE}.other SYNC")).await
             }
             _ => Ok(()),
         }
@@ -205,8 +231,10 @@ async fn password(arena: &Arena, password: &str) -> anyhow::Result<()> {
     let environment = Environment::of(arena.lake.state.environment());
     let secrets = runtime::aws::secrets(&runtime::aws::configuration_for(&environment).await);
     let cluster = arena.lake.state.cluster("first").context("no cluster")?;
-    let text = serde_json::json!({"username": cluster.user, "password": password}).to_string();
-    secrets.put_secret_value().secret_id(&cluster.secret).secret_string(text).send().await?;
+    let user = devstack::user_of("mother");
+    let text = serde_json::json!({"username": user, "password": password}).to_string();
+    let secret = cluster.secret_of(user);
+    secrets.put_secret_value().secret_id(secret).secret_string(text).send().await?;
     Ok(())
 }
 
@@ -237,12 +265,18 @@ async fn judge_union(
     Ok(())
 }
 
-/// Kills the function that pays, at random moments of its work.
+/// Kills the function that pays, at random moments of its work. One that was done
+/// before its moment came is asked again, and killed sooner.
 async fn kill_reconcile(run: &mut Run, arena: &Arena) -> anyhow::Result<()> {
     let event = r#"{"detail-type": "Scheduled Event", "source": "aws.events"}"#;
+    let wanted = run.pick(5, 2);
+    let mut latest = Duration::from_millis(900);
     let mut kills = 0;
-    for _ in 0..run.pick(5, 2) {
-        let wait = run.dice.time(Duration::from_millis(150)..Duration::from_millis(900));
+    for _ in 0..10 * wanted {
+        if kills == wanted {
+            break;
+        }
+        let wait = run.dice.time(Duration::from_millis(5)..latest);
         let dying = async {
             tokio::time::sleep(wait).await;
             arena.lake.control.kill_busy("reconcile").await
@@ -251,7 +285,10 @@ async fn kill_reconcile(run: &mut Run, arena: &Arena) -> anyhow::Result<()> {
             futures::join!(arena.lake.control.invoke("reconcile", event.to_owned()), dying);
         // One that is killed is an error of the function, not of the control.
         paid?.ok();
-        kills += u64::from(killed?.is_some());
+        match killed? {
+            Some(_) => kills += 1,
+            None => latest = (latest / 2).max(Duration::from_millis(10)),
+        }
     }
     run.injected("reconciles killed", kills);
     Ok(())

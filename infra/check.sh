@@ -80,7 +80,10 @@ sam_build() {
     local compilers=$tools/package-venv architecture=x86_64 function=Drain mode=debug
     python_tools "$compilers" tools/xtask/package/requirements.txt || return 1
     [ "$(uname -m)" = aarch64 ] && architecture=arm64
-    [ "${MOTHERLODE_SAM_BUILD:-0}" = 1 ] && function= mode=release
+    if [ "${MOTHERLODE_SAM_BUILD:-0}" = 1 ]; then
+        function= mode=release
+        set -a && . infra/build.env && set +a
+    fi
     PATH="$compilers/bin:$PATH" CARGO_TARGET_DIR=$root/target/sam SAM_BUILD_MODE=$mode \
         "$venv/bin/sam" build ${function:+"$function"} --template-file infra/template.yaml \
         --beta-features --parameter-overrides "Architecture=$architecture" \

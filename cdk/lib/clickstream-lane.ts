@@ -82,7 +82,12 @@ export class ClickstreamLane extends Construct {
         ...useTopics(props.kafka, 'write'),
         ...decryptSecrets(options),
         { sid: 'Spill', actions: ['sqs:SendMessage'], resources: [this.spillQueue.queueArn] },
-        { sid: 'KeepLargeEvents', actions: ['s3:PutObject'], resources: [spilled], why: WHY },
+        {
+          sid: 'KeepLargeEvents',
+          actions: ['s3:PutObject'],
+          resources: [spilled, this.spillBucket.arnForObjects('invalid/*')],
+          why: WHY,
+        },
       ],
     }).function;
 

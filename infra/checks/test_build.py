@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 import unittest
 
 import boto3
@@ -30,6 +31,19 @@ lambda)
     mkdir -p "$STAND_IN/lambda/$name" && echo "$@" > "$STAND_IN/lambda/$name/bootstrap" ;;
 esac
 """
+
+
+class Profile(unittest.TestCase):
+    def test_sam_builds_with_the_profile_of_the_bundles(self):
+        profiles = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]
+        meant = {
+            f"CARGO_PROFILE_RELEASE_{name.upper().replace('-', '_')}": str(value).lower()
+            for name, value in profiles["lambda"].items()
+            if name != "inherits"
+        }
+        lines = (ROOT / "infra/build.env").read_text().splitlines()
+        given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+        self.assertEqual(given, meant)
 
 
 class Built(unittest.TestCase):

@@ -62,6 +62,7 @@ NEEDS = {
     "pixel": SOURCES | WRITE_KAFKA | {
         "SpillQueue": {"sqs:SendMessage"},
         "spilled objects": {"s3:PutObject"},
+        "refused events": {"s3:PutObject"},
     },
     "drain": WRITE_KAFKA | {
         "SpillQueue": POLL,
@@ -75,6 +76,7 @@ RESOURCES = {
     r"<LedgerTable\.Arn>/index/(by_source|by_debt)": "indexes of the ledger",
     r"<SourcesTable\.Arn>": "sources",
     r"<SpillBucket\.Arn>/spill/\*": "spilled objects",
+    r"<SpillBucket\.Arn>/invalid/\*": "refused events",
     r"arn:aws:s3:::[\w-]+/\*": "objects",
     r"arn:aws:s3:::[\w-]+": "buckets",
     r".*:secret:(ch|a|b|c|sink)-AbCdEf": "secrets of clusters",
@@ -111,7 +113,7 @@ def allowed(resources, role):
 
 # What is there whatever the parameters are.
 ALWAYS = {"sources", "ledger", "indexes of the ledger", "secrets of clusters", "FilesQueue", "KafkaDeadLetters"}
-ALWAYS |= {"SpillQueue", "spilled objects"}
+ALWAYS |= {"SpillQueue", "spilled objects", "refused events"}
 
 
 def pairs(needs):

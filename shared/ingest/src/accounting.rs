@@ -23,7 +23,7 @@ pub struct Hour {
     /// The source.
     pub source: String,
     /// The hour's begin, in milliseconds since 1970; objects count for the hour
-    /// in which they were last changed.
+    /// in which they were finished, open ones for that of their last change.
     pub hour_ms: i64,
     /// Objects that are whole.
     pub done: u64,
@@ -279,7 +279,9 @@ fn hex(text: &str) -> String {
 fn hours(records: &[Record]) -> Vec<Hour> {
     let mut hours: BTreeMap<i64, Hour> = BTreeMap::new();
     for record in records {
-        let hour_ms = record.updated_at_ms.div_euclid(HOUR_MS) * HOUR_MS;
+        // Paying a debt later moves no rows into another hour.
+        let at_ms = record.finished_at_ms.unwrap_or(record.updated_at_ms);
+        let hour_ms = at_ms.div_euclid(HOUR_MS) * HOUR_MS;
         let hour = hours.entry(hour_ms).or_insert_with(|| Hour {
             source: record.source.clone(),
             hour_ms,

@@ -20,6 +20,7 @@ mod provenance;
 mod settle;
 mod steps;
 
+pub use cast::json_problem;
 pub use coordinates::{Coordinates, added_columns};
 pub use error::MapError;
 pub use mapper::{Mapped, Mapper, check};

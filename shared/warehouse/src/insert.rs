@@ -59,6 +59,11 @@ fn settings(spec: &InsertSpec) -> Vec<(&'static str, String)> {
         flag("input_format_null_as_default", 0),
         flag("insert_null_as_default", 0),
         ("date_time_overflow_behavior", "throw".to_owned()),
+        // In a JSON column a text that looks like a day stays a text: the server's guess
+        // follows the block's first values, and takes 1969 for 1970. Nor is `true` a 1.
+        flag("input_format_try_infer_dates", 0),
+        flag("input_format_try_infer_datetimes", 0),
+        flag("input_format_json_read_bools_as_numbers", 0),
         ("log_comment", format!("motherlode {}", spec.token)),
     ]
 }

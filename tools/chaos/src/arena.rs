@@ -108,7 +108,8 @@ impl Arena {
                     "name": name,
                     "role": "ingestion",
                     "nodes": [proxy.url()],
-                    "secret": format!("motherlode/clickhouse/{name}"),
+                    // The user of production, who may no more than it needs.
+                    "secret": format!("motherlode/clickhouse/{name}/{}", devstack::user_of("mother")),
                 })
             })
             .collect();

@@ -4,6 +4,9 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::list_objects_v2::{ListObjectsV2Error, ListObjectsV2Output};
+use aws_sdk_s3::types::Object;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
 use ingest::Ingest;
@@ -81,20 +84,27 @@ pub async fn run(args: &BackfillArgs, global: &Global, ui: &Ui) -> anyhow::Resul
     // Objects that are left out bring no right to a burst.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut done = Backfill::default();
-    let mut pages = s3.list_objects_v2().bucket(&bucket).prefix(&prefix).into_paginator().send();
+    let pages = || s3.list_objects_v2().bucket(&bucket).prefix(&prefix).into_paginator().send();
+    let listed = |page: Result<ListObjectsV2Output, SdkError<ListObjectsV2Error>>| {
+        page.with_context(|| format!("listing s3://{bucket}/{prefix}"))
+            .hint(|| "the operator needs s3:ListBucket on the bucket; does it exist?")
+    };
+    let is_meant = |object: &Object| {
+        let changed_ms = object.last_modified().and_then(|at| at.to_millis().ok());
+        let is_old =
+            |since: DateTime<Utc>| changed_ms.is_some_and(|at| at < since.timestamp_millis());
+        !args.since.is_some_and(is_old)
+    };
+    // Counted first, a request for a thousand of them: who waits wants to know how long.
+    let (mut all, mut counting) = (0, pages());
+    while let Some(page) = counting.next().await {
+        all += listed(page)?.contents().iter().filter(|object| is_meant(object)).count() as u64;
+        task.at("counting", &grouped(all));
+    }
+    let mut pages = pages();
     while let Some(page) = pages.next().await {
-        let page = page
-            .with_context(|| format!("listing s3://{bucket}/{prefix}"))
-            .hint(|| "the operator needs s3:ListBucket on the bucket; does it exist?")?;
-        for object in page.contents() {
+        for object in listed(page)?.contents().iter().filter(|object| is_meant(object)) {
             let Some(key) = object.key() else { continue };
-            let changed_ms = object.last_modified().and_then(|at| at.to_millis().ok());
-            let is_old = args
-                .since
-                .is_some_and(|since| changed_ms.is_some_and(|at| at < since.timestamp_millis()));
-            if is_old {
-                continue;
-            }
             done.listed += 1;
             let id = ObjectId {
                 bucket: bucket.clone(),
@@ -129,10 +139,8 @@ pub async fn run(args: &BackfillArgs, global: &Global, ui: &Ui) -> anyhow::Resul
                     }
                 }
             }
-            task.at(
-                if args.plan { "looking" } else { "sending" },
-                &format!("{} listed, {} to load", grouped(done.listed), grouped(done.sent)),
-            );
+            let stage = if args.plan { "looking" } else { "sending" };
+            task.of(stage, done.listed, all, &format!("objects, {} to load", grouped(done.sent)));
         }
     }
     drop(task);

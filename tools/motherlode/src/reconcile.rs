@@ -1,5 +1,7 @@
 //! `reconcile`: what clusters lack is written to them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use clap::Args;
 use ingest::{Debt, Paid, Scope, Summary, Watch};
 use runtime::Deadline;
@@ -38,7 +40,10 @@ pub async fn run(args: &ReconcileArgs, global: &Global, ui: &Ui) -> anyhow::Resu
         }
         return ui.answer(&debts, || plan(&debts));
     }
-    let progress = Progress { task: ui.task("reconcile") };
+    let task = ui.task("reconcile");
+    task.at("looking for debts", "");
+    let all = ingest.plan(&scope).await.hint(hint)?.iter().map(|debt| debt.rows).sum();
+    let progress = Progress { task, all, before: AtomicU64::new(0), here: AtomicU64::new(0) };
     let summary = ingest.reconcile(&scope, Deadline::none(), &progress).await.hint(hint)?;
     drop(progress);
     ui.answer(&summary, || done(&summary))?;
@@ -58,18 +63,25 @@ pub async fn run(args: &ReconcileArgs, global: &Global, ui: &Ui) -> anyhow::Resu
 /// Shows how far it is.
 struct Progress<'a> {
     task: Task<'a>,
+    /// Rows that were owed at first.
+    all: u64,
+    /// Rows of the objects before this one, and of this one, that are paid.
+    before: AtomicU64,
+    here: AtomicU64,
 }
 
 impl Watch for Progress<'_> {
     fn begin(&self, debts: &[Debt]) {
+        self.before.fetch_add(self.here.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         if let Some(debt) = debts.first() {
             self.task.at(&debt.object, "");
         }
     }
 
     fn paid(&self, cluster: &str, paid: Paid) {
-        let rows = grouped(paid.rows_written);
-        self.task.at(&format!("to {cluster}"), &format!("{rows} rows written"));
+        self.here.store(paid.rows_written + paid.rows_found, Ordering::Relaxed);
+        let done = self.before.load(Ordering::Relaxed) + self.here.load(Ordering::Relaxed);
+        self.task.of(&format!("to {cluster}"), done, self.all, "rows");
     }
 }
 

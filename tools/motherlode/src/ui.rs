@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::table::grouped;
+
 /// Without a terminal, how often a task says how far it is.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
@@ -143,6 +145,23 @@ pub struct Task<'a> {
 }
 
 impl Task<'_> {
+    /// Says how much of all there is to do is done. At a terminal it becomes a bar.
+    pub fn of(&self, stage: &str, done: u64, all: u64, what: &str) {
+        if let Some(bar) = &self.bar {
+            let template = "{spinner} {prefix}  {msg}  {wide_bar} {human_pos} of {human_len}  {elapsed}, {eta} left";
+            if bar.length().is_none()
+                && let Ok(style) = ProgressStyle::with_template(template)
+            {
+                bar.set_style(style);
+            }
+            bar.set_length(all.max(done));
+            bar.set_position(done);
+            bar.set_message(format!("{stage}, {what}"));
+            return;
+        }
+        self.at(stage, &format!("{} of {} {what}", grouped(done), grouped(all)));
+    }
+
     /// Says how far it is: a stage that has a name, and a detail that changes
     /// often.
     pub fn at(&self, stage: &str, detail: &str) {

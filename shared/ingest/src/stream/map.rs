@@ -115,6 +115,12 @@ impl RecordMapper {
             let start: String = text.chars().take(40).collect();
             return Err(format!("`{start}` is no JSON object"));
         }
+        // What the server would not take, or change, in the column of the whole event.
+        if self.coordinates.event == EventColumn::Json
+            && let Some(problem) = transform::json_problem(text)
+        {
+            return Err(problem);
+        }
         // The decoder of the document's columns looks at the rest.
         if self.mapper.is_none()
             && let Err(error) = serde_json::from_str::<IgnoredAny>(text)

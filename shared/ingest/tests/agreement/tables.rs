@@ -26,6 +26,20 @@ const CASES: &[Case] = &[
         "v",
         &["1\t{\"a\":-128,\"y\":2}"],
     ),
+    // What looks like a day stays a text, whatever the values before it were.
+    (
+        "JSON",
+        "JSON",
+        "{\"n\":1,\"v\":{\"d\":\"2024-02-29\",\"t\":\"2106-02-07 06:28:16\"}}\n\
+         {\"n\":2,\"v\":{\"d\":\"1900-01-01\",\"t\":\"2024-01-01 00:00:00.1234567891\"}}\n\
+         {\"n\":3,\"v\":{\"d\":\"2024-02-30\",\"b\":[true,1]}}\n",
+        "v",
+        &[
+            "1\t{\"d\":\"2024-02-29\",\"t\":\"2106-02-07 06:28:16\"}",
+            "2\t{\"d\":\"1900-01-01\",\"t\":\"2024-01-01 00:00:00.1234567891\"}",
+            "3\t{\"b\":[true,1],\"d\":\"2024-02-30\"}",
+        ],
+    ),
     // An exception, of the server's making: a hint in the table is its maker's
     // wish, and no document knows of it.
     ("JSON(a UInt8)", "JSON", "{\"n\":1,\"v\":{\"a\":1.5}}\n", "v", &["1\t{\"a\":1}"]),

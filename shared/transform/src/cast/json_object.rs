@@ -7,16 +7,16 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Fault;
 
-/// What is wrong with a text that the server would take for a day.
-const NO_DAY: &str = "is no day of the calendar, and a JSON column makes another day of it; write a day that exists, or keep the document in a String column";
+/// What is wrong with an array whose numbers the server would make floats of.
+const ROUNDED: &str = "stands in an array with numbers of another kind, and a JSON column makes floats of all of them, which rounds it; keep the document in a String column";
 
 /// What is wrong with a number that the server refuses, and all rows of its INSERT
 /// with it.
 const TOO_LONG: &str = "is a whole number of more than 64 bits, which a JSON column does not hold; keep the document in a String column";
 
-/// Says whether the text is a JSON object in which no path stands twice, no text that
-/// the server would silently make another day of, and no whole number of more than 64
-/// bits. `{"a": {"b": 1}, "a.b": 2}` names the path `a.b` twice.
+/// Says whether the text is a JSON object in which no path stands twice, no whole number
+/// of more than 64 bits, and none that the server would round. Texts that look like days
+/// stay texts: INSERTs forbid the server to guess. `{"a": {"b": 1}, "a.b": 2}` names the path `a.b` twice.
 pub(super) fn check(text: &str) -> Result<(), Fault> {
     if let Some(number) = too_long(text) {
         return Err(Fault::Inside(format!("`{number}` {TOO_LONG}")));
@@ -26,10 +26,21 @@ pub(super) fn check(text: &str) -> Result<(), Fault> {
     Object { paths: &mut paths, prefix: "" }
         .deserialize(&mut reader)
         .and_then(|()| reader.end())
-        .map_err(|error| match error.to_string().split_once(NO_DAY) {
-            Some((value, _)) => Fault::Inside(format!("{value}{NO_DAY}")),
+        .map_err(|error| match error.to_string().split_once(ROUNDED) {
+            Some((value, _)) => Fault::Inside(format!("{value}{ROUNDED}")),
             None => Fault::Malformed,
         })
+}
+
+/// What is wrong with a text for a `JSON` column; nothing when it is an object that
+/// arrives as it is.
+#[must_use]
+pub fn json_problem(text: &str) -> Option<String> {
+    match check(text) {
+        Ok(()) => None,
+        Err(Fault::Inside(reason)) => Some(reason),
+        Err(_) => Some("is no JSON object, or names a path twice".to_owned()),
+    }
 }
 
 /// The first whole number that neither a signed nor an unsigned number of 64 bits can
@@ -69,21 +80,38 @@ fn too_long(text: &str) -> Option<&str> {
     None
 }
 
-/// Refuses a text like `2024-02-30`: the server takes texts of this form for
-/// days and counts on into the next month.
-fn real<E: serde::de::Error>(text: &str) -> Result<(), E> {
-    let is_no_day = || {
-        let [y, z, x, w, b'-', m, n, b'-', d, e] = *text.as_bytes() else { return false };
-        let digits = [y, z, x, w, m, n, d, e];
-        if !digits.iter().all(u8::is_ascii_digit) {
-            return false;
+/// The numbers of an array and of the arrays in it, of which the server makes one type.
+#[derive(Default)]
+struct Numbers {
+    has_float: bool,
+    has_negative: bool,
+    /// Whether one needs the 64th bit of an unsigned number.
+    has_huge: bool,
+    /// The first that no float can be.
+    exact: Option<String>,
+}
+
+impl Numbers {
+    fn whole(&mut self, number: i128) {
+        self.has_negative |= number < 0;
+        self.has_huge |= number > i128::from(i64::MAX);
+        #[expect(clippy::cast_possible_truncation, reason = "a float of 64 bits at most")]
+        #[expect(clippy::cast_precision_loss, reason = "that is the question")]
+        let is_rounded = number as f64 as i128 != number;
+        if is_rounded && self.exact.is_none() {
+            self.exact = Some(number.to_string());
         }
-        let two = |high: u8, low: u8| u32::from(high - b'0') * 10 + u32::from(low - b'0');
-        let (year, month, day) = (two(y, z) * 100 + two(x, w), two(m, n), two(d, e));
-        let year = i32::try_from(year).unwrap_or_default();
-        chrono::NaiveDate::from_ymd_opt(year, month, day).is_none()
-    };
-    if is_no_day() { Err(E::custom(format!("`{text}` {NO_DAY}"))) } else { Ok(()) }
+    }
+
+    /// Refuses numbers that would be rounded.
+    fn judge<E: serde::de::Error>(self) -> Result<(), E> {
+        match self.exact {
+            Some(number) if self.has_float || (self.has_huge && self.has_negative) => {
+                Err(E::custom(format!("`{number}` {ROUNDED}")))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// An object below a path, which ends in a dot.
@@ -159,8 +187,7 @@ impl<'de> Visitor<'de> for Value<'_> {
         self.ends()
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        real(text)?;
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
         self.ends()
     }
 
@@ -169,7 +196,9 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        while let Some(()) = elements.next_element_seed(Element)? {}
+        let mut numbers = Numbers::default();
+        while let Some(()) = elements.next_element_seed(Element(&mut numbers))? {}
+        numbers.judge()?;
         self.ends()
     }
 
@@ -180,9 +209,9 @@ impl<'de> Visitor<'de> for Value<'_> {
 }
 
 /// An element of an array: objects in it have paths of their own.
-struct Element;
+struct Element<'n>(&'n mut Numbers);
 
-impl<'de> DeserializeSeed<'de> for Element {
+impl<'de> DeserializeSeed<'de> for Element<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<(), D::Error> {
@@ -190,7 +219,7 @@ impl<'de> DeserializeSeed<'de> for Element {
     }
 }
 
-impl<'de> Visitor<'de> for Element {
+impl<'de> Visitor<'de> for Element<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -201,20 +230,23 @@ impl<'de> Visitor<'de> for Element {
         Ok(())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
+        self.0.whole(number.into());
         Ok(())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        self.0.whole(number.into());
         Ok(())
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        self.0.has_float = true;
         Ok(())
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        real(text)
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
@@ -222,7 +254,7 @@ impl<'de> Visitor<'de> for Element {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        while let Some(()) = elements.next_element_seed(Self)? {}
+        while let Some(()) = elements.next_element_seed(Element(self.0))? {}
         Ok(())
     }
 
@@ -249,8 +281,11 @@ mod tests {
     #[case("{", false)]
     #[case("{} {}", false)]
     #[case(r#"{"a":"2024-02-29","b":["2024-02-3","20240230","2024-02-30T"]}"#, true)]
-    #[case(r#"{"a":"2024-02-30"}"#, false)]
-    #[case(r#"{"a":[["2023-13-01"]]}"#, false)]
+    #[case(r#"{"a":"2024-02-30","b":[["2023-13-01"]]}"#, true)]
+    #[case(r#"{"a":[9007199254740993,1.5]}"#, false)]
+    #[case(r#"{"a":[[9007199254740993],[1.5]]}"#, false)]
+    #[case(r#"{"a":[18446744073709551615,-1]}"#, false)]
+    #[case(r#"{"a":[9007199254740993,-1],"b":[9007199254740992,1.5],"c":[{"x":9007199254740993},{"x":1.5}]}"#, true)]
     #[case(r#"{"a":18446744073709551615,"b":[-9223372036854775808]}"#, true)]
     #[case(r#"{"a":18446744073709551616}"#, false)]
     #[case(r#"{"a":{"b":[1,-9223372036854775809]}}"#, false)]

@@ -22,6 +22,8 @@ mod time_text;
 mod times;
 mod wide;
 
+pub use json_object::json_problem;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

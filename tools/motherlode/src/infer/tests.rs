@@ -323,6 +323,21 @@ fn other_files_are_refused(#[case] name: &str, #[case] content: &[u8], #[case] m
 }
 
 #[test]
+fn damaged_parquet_is_refused_and_ends_nothing() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../test-fixtures/parquet");
+    let mut refused = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name.starts_with("refused_") {
+            assert!(!refuse(&name, &std::fs::read(&path).unwrap()).is_empty(), "{name}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 30, "{refused}");
+}
+
+#[test]
 fn a_cut_off_gzip_file_is_an_error() {
     let mut bytes = gzip(&"a,b\n1,2\n".repeat(2_000));
     bytes.truncate(bytes.len() - 12);

@@ -7,6 +7,7 @@ mod dead_letters;
 mod migrate;
 mod quarantine;
 mod reload;
+mod tls;
 
 use std::path::Path;
 use std::process::Command;

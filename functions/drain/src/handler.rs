@@ -23,7 +23,7 @@ impl Context {
     pub async fn new(environment: &Environment) -> anyhow::Result<Self> {
         let config = runtime::aws::configuration_for(environment).await;
         environment.required(kafka::BROKERS, "the Kafka brokers, as host:port,host:port")?;
-        let kafka = KafkaConfig::from_environment(environment, &config).await?;
+        let kafka = KafkaConfig::from_environment(environment, &config)?;
         let kafka = kafka.context("reading how to reach Kafka")?;
         let bucket = environment
             .get("MOTHERLODE_SPILL_BUCKET")

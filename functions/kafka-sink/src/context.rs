@@ -21,7 +21,7 @@ impl Context {
         let worker = environment.get("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or("kafka-sink");
         let mut ingest =
             Ingest::wire(&config, environment, worker).context("reading the environment")?;
-        ingest.wire_records(&config, environment).await.context("reading how to reach Kafka")?;
+        ingest.wire_records(&config, environment).context("reading how to reach Kafka")?;
         let reserve = environment.seconds("MOTHERLODE_DEADLINE_RESERVE_SECONDS", 5)?;
         Ok(Self { ingest, reserve })
     }

@@ -44,7 +44,7 @@ impl Context {
             .get("MOTHERLODE_SPILL_BUCKET")
             .map(|bucket| (runtime::aws::s3(&config, environment), bucket.to_owned()));
         environment.required(kafka::BROKERS, "the Kafka brokers, as host:port,host:port")?;
-        let kafka = KafkaConfig::from_environment(environment, &config).await?;
+        let kafka = KafkaConfig::from_environment(environment, &config)?;
         let kafka = kafka.context("reading how to reach Kafka")?;
         let durable = Durable {
             kafka: Producer::new(kafka),

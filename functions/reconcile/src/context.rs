@@ -21,7 +21,7 @@ impl Context {
         let worker = environment.get("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or("reconcile");
         let mut ingest =
             Ingest::wire(&config, environment, worker).context("reading the environment")?;
-        let records = ingest.wire_records(&config, environment).await;
+        let records = ingest.wire_records(&config, environment);
         records.context("reading how to reach Kafka")?;
         let reserve = environment.seconds("MOTHERLODE_DEADLINE_RESERVE_SECONDS", 5)?;
         Ok(Self { ingest, reserve })

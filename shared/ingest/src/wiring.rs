@@ -76,12 +76,12 @@ impl Ingest {
     ///
     /// # Errors
     /// When how to reach them is said wrongly.
-    pub async fn wire_records(
+    pub fn wire_records(
         &mut self,
         config: &SdkConfig,
         environment: &Environment,
     ) -> Result<(), KafkaError> {
-        let kafka = KafkaConfig::from_environment(environment, config).await?;
+        let kafka = KafkaConfig::from_environment(environment, config)?;
         self.records = kafka.map(|kafka| Arc::new(kafka::Reader::new(kafka)));
         Ok(())
     }

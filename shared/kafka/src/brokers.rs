@@ -41,8 +41,8 @@ pub struct Brokers {
     /// How to reach them.
     pub config: KafkaConfig,
     link: Mutex<Option<Arc<Link>>>,
-    /// The login, and when it was read. By the wall clock, as [`Link::used`].
-    login: Mutex<(SystemTime, Security)>,
+    /// The login, once it was read, and when. By the wall clock, as [`Link::used`].
+    login: Mutex<(SystemTime, Option<Security>)>,
     /// One opens connections, the others wait for it.
     opening: tokio::sync::Mutex<()>,
 }
@@ -85,7 +85,7 @@ impl Budget {
 impl Brokers {
     /// Knows how to reach them; opens nothing.
     pub fn new(config: KafkaConfig) -> Self {
-        let login = Mutex::new((SystemTime::now(), config.security.clone()));
+        let login = Mutex::new((SystemTime::UNIX_EPOCH, None));
         Self { config, link: Mutex::default(), login, opening: tokio::sync::Mutex::default() }
     }
 
@@ -222,28 +222,32 @@ impl Brokers {
         true
     }
 
-    /// How to speak to the brokers now.
-    async fn security(&self) -> Security {
+    /// How to speak to the brokers now. A secret is read when it is first needed: who
+    /// cannot read it fails that call, and not the start of the function.
+    async fn security(&self) -> Result<Security, KafkaError> {
+        let Some(source) = &self.config.login else { return Ok(self.config.security.clone()) };
         let (read, known) = locked(&self.login).clone();
-        let Some(source) = &self.config.login else { return known };
-        if read.elapsed().is_ok_and(|age| age < LOGIN_LIFETIME) {
-            return known;
+        if let Some(known) = &known
+            && read.elapsed().is_ok_and(|age| age < LOGIN_LIFETIME)
+        {
+            return Ok(known.clone());
         }
-        match source.read().await {
-            Ok(security) => {
-                *locked(&self.login) = (SystemTime::now(), security.clone());
-                security
+        match (source.read().await, known) {
+            (Ok(security), _) => {
+                *locked(&self.login) = (SystemTime::now(), Some(security.clone()));
+                Ok(security)
             }
-            Err(error) => {
+            (Err(error), Some(known)) => {
                 // What was good until now is the best there is.
                 tracing::warn!(%error, "the login cannot be read again");
-                known
+                Ok(known)
             }
+            (Err(error), None) => Err(error),
         }
     }
 
     async fn open(&self) -> Result<Link, Failure> {
-        let security = self.security().await;
+        let security = self.security().await.map_err(Failure::Ours)?;
         let once = BackoffConfig { deadline: Some(Duration::ZERO), ..BackoffConfig::default() };
         let mut builder = ClientBuilder::new(self.config.bootstrap.clone())
             .client_id(CLIENT_ID)

@@ -24,11 +24,11 @@ const ROOTS: &str = "MOTHERLODE_KAFKA_CA";
 
 impl KafkaConfig {
     /// The configuration that the environment describes; none without brokers. A
-    /// secret is read from Secrets Manager.
+    /// secret is read from Secrets Manager when a connection is opened.
     ///
     /// # Errors
-    /// When a variable or the secret is wrong; the secret is not in the message.
-    pub async fn from_environment(
+    /// When a variable is wrong.
+    pub fn from_environment(
         environment: &Environment,
         config: &SdkConfig,
     ) -> Result<Option<Self>, KafkaError> {
@@ -48,9 +48,8 @@ impl KafkaConfig {
                     kind: kind.to_owned(),
                     roots,
                 };
-                let security = login.read().await?;
                 let login: Option<Arc<dyn LoginSource>> = Some(Arc::new(login));
-                return Ok(Some(Self { login, ..Self::new(brokers).with_security(security) }));
+                return Ok(Some(Self { login, ..Self::new(brokers) }));
             }
         };
         Ok(Some(Self::new(brokers).with_security(security)))

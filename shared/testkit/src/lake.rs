@@ -54,7 +54,7 @@ impl Lake {
         let environment = Environment::of(state.environment());
         let config = runtime::aws::configuration_for(&environment).await;
         let mut ingest = Ingest::wire(&config, &environment, "test")?;
-        ingest.wire_records(&config, &environment).await?;
+        ingest.wire_records(&config, &environment)?;
         Ok(Self {
             ingest,
             s3: runtime::aws::s3(&config, &environment),

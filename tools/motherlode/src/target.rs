@@ -81,7 +81,7 @@ impl Target {
     /// When a variable is missing or wrong.
     pub async fn ingest_with_records(&self) -> anyhow::Result<Ingest> {
         let mut ingest = self.ingest()?;
-        let records = ingest.wire_records(&self.config, &self.environment).await;
+        let records = ingest.wire_records(&self.config, &self.environment);
         records.context("reading how to reach Kafka")?;
         Ok(ingest)
     }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
 use runtime::Environment;
 use rustix::process::Signal;
 use testkit::Setup;
@@ -90,15 +92,21 @@ pub async fn sick(run: &mut Run) -> anyhow::Result<()> {
         run.say(sickness.name());
         // Well at first: the function knows the cluster when it falls sick.
         arena.land_many(&feed, rows, landed..landed + objects, ROWS).await?;
-        if sickness == Sickness::Password {
-            // Instances are exchanged while they have nothing to do: no invocation may
-            // end badly.
-            arena.loaded(feed.source, landed + objects).await?;
-        }
         let over = AtomicBool::new(false);
         let there = format!("SELECT count() FROM {DATABASE}.sick");
         let before = count(&arena, "second", &there).await?;
-        let falling = sickness.befall(&arena, run.dice.fork().below(1 << 32), &over);
+        let seed = run.dice.fork().below(1 << 32);
+        let befall = sickness.befall(&arena, seed, &over);
+        let falling: BoxFuture<'_, anyhow::Result<()>> = match sickness {
+            Sickness::Password => {
+                // Instances are exchanged while they have nothing to do: no invocation
+                // may end badly.
+                arena.loaded(feed.source, landed + objects).await?;
+                befall.await?;
+                ready(Ok(())).boxed()
+            }
+            _ => befall.boxed(),
+        };
         let loading = async {
             arena.land_many(&feed, rows, landed + objects..landed + 2 * objects, ROWS).await?;
             arena.loaded(feed.source, landed + 2 * objects).await?;

@@ -73,7 +73,7 @@ synth() {
 }
 
 # `sam build` with the real compiler: one function without optimisation, which shows
-# that SAM, cargo-lambda and the workspace understand each other, in a minute or two;
+# that SAM, cargo-lambda and the workspace understand each other, in some minutes;
 # all of them, as they are deployed, for who says so. For this machine's processor,
 # because the libraries for the other one are not on every machine.
 sam_build() {

@@ -58,14 +58,18 @@ impl Durable {
     /// # Errors
     /// When neither Kafka nor the spill has said that it has all of them. Some may
     /// be there all the same: whoever sends again sends the same ids.
-    pub async fn keep(&self, batches: Vec<Batch>, left: Duration) -> anyhow::Result<Kept> {
-        let end = Instant::now() + left;
+    pub async fn keep(&self, batches: Vec<Batch>, end: Instant) -> anyhow::Result<Kept> {
         let now_ms = self.clock.now_ms();
         // Half of the time is for the spill.
+        let left = end.saturating_duration_since(Instant::now());
         let time = KAFKA_TIME.min(left / 2);
         let mut kept = Kept::Kafka;
+        // What follows in a topic must not overtake what was spilled of it.
+        let mut spilled: Option<String> = None;
         for batch in batches {
-            if self.rests_until_ms.load(Ordering::Relaxed) <= now_ms {
+            if spilled.as_ref() != Some(&batch.topic)
+                && self.rests_until_ms.load(Ordering::Relaxed) <= now_ms
+            {
                 match self.kafka.send(&batch.topic, &batch.records, time).await {
                     Ok(_) => continue,
                     Err(error) => {
@@ -77,9 +81,10 @@ impl Durable {
                 }
             }
             // A client that waits for its deadline is never told to come again.
-            let spilled = tokio::time::timeout_at(end, self.spill(&batch)).await;
-            spilled.context("the spill did not answer in time")??;
+            let put = tokio::time::timeout_at(end, self.spill(&batch)).await;
+            put.context("the spill did not answer in time")??;
             kept = Kept::Spilled;
+            spilled = Some(batch.topic);
         }
         Ok(kept)
     }
@@ -92,14 +97,14 @@ impl Durable {
         &self,
         folder: &str,
         text: Vec<u8>,
-        left: Duration,
+        end: Instant,
     ) -> anyhow::Result<String> {
         let (client, bucket) = self.bucket.as_ref().context(
             "it is too large for Kafka, and MOTHERLODE_SPILL_BUCKET is not set to keep it in",
         )?;
         let key = format!("{folder}/{}.json", uuid::Uuid::now_v7());
         let put = client.put_object().bucket(bucket).key(&key).body(text.into()).send();
-        let put = tokio::time::timeout(left, put).await;
+        let put = tokio::time::timeout_at(end, put).await;
         let place = format!("s3://{bucket}/{key}");
         put.with_context(|| format!("{place}: no answer in time"))?
             .with_context(|| format!("putting {place}"))?;

@@ -2,7 +2,7 @@
 //! an answer.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use catalog::Registered;
 use chrono::{DateTime, Utc};
@@ -14,6 +14,7 @@ use model::document::{Keep, Pixel, Stream};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use crate::answer::{self, Rejected};
 use crate::body::{self, BodyError};
@@ -203,12 +204,11 @@ async fn take(
     // A page's script has an id of its own: pictures of the same visitor are to have it.
     let id = sorted.anonymous_id.as_deref().filter(|id| cookie::is_id(id)).unwrap_or(&anonymous);
     let cookie = pixel.cookie.as_ref().map(|cookie| cookie::set(cookie, id));
-    let started = Instant::now();
-    keep_large(context, &mut sorted, &arrival, left(request) / 2).await?;
-    let left = left(request).saturating_sub(started.elapsed());
+    let end = Instant::now() + left(request);
+    keep_large(context, &mut sorted, &arrival, end).await?;
     let batches = batches(stream, pixel, sorted.records, sorted.invalid);
     let count = content.events.len() - sorted.rejected.len();
-    match context.durable.keep(batches, left).await {
+    match context.durable.keep(batches, end).await {
         Ok(kept) => context.count(&source.document.source, count, sorted.rejected.len(), kept),
         Err(error) => {
             tracing::error!(
@@ -294,7 +294,7 @@ async fn keep_large(
     context: &Context,
     sorted: &mut Sorted,
     arrival: &Arrival<'_>,
-    left: Duration,
+    end: Instant,
 ) -> Result<(), Refusal> {
     let is_large =
         |record: &&mut Record| record.value.as_ref().is_some_and(|value| value.len() > MAX_INVALID);
@@ -306,7 +306,7 @@ async fn keep_large(
             return Err(Box::new(answer::refused(StatusCode::PAYLOAD_TOO_LARGE, &reason)));
         }
         let folder = format!("invalid/{}/{}", arrival.source, arrival.at.format("%Y-%m-%d"));
-        let place = context.durable.keep_whole(&folder, text, left).await.map_err(|error| {
+        let place = context.durable.keep_whole(&folder, text, end).await.map_err(|error| {
             tracing::error!(
                 source = arrival.source,
                 bytes,

@@ -16,7 +16,8 @@ const TOO_LONG: &str = "is a whole number of more than 64 bits, which a JSON col
 
 /// Says whether the text is a JSON object in which no path stands twice, no whole number
 /// of more than 64 bits, and none that the server would round. Texts that look like days
-/// stay texts: INSERTs forbid the server to guess. `{"a": {"b": 1}, "a.b": 2}` names the path `a.b` twice.
+/// stay texts: INSERTs forbid the server to guess. `{"a": {"b": 1}, "a.b": 2}` names the
+/// path `a.b` twice.
 pub(super) fn check(text: &str) -> Result<(), Fault> {
     if let Some(number) = too_long(text) {
         return Err(Fault::Inside(format!("`{number}` {TOO_LONG}")));

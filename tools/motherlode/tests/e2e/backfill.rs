@@ -1,3 +1,5 @@
+//! `backfill`: what lies in the bucket and the ledger does not know is loaded, once.
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! `dlq`: dead letters are listed, and replayed once their cause is mended.
+
 use serde_json::json;
 
 use crate::{answer, document, rows, shared};

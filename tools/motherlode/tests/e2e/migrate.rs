@@ -1,3 +1,5 @@
+//! `migrate`: statements are applied once, in order, and a changed one is noticed.
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;

@@ -1,3 +1,5 @@
+//! `quarantine`: bad rows are listed and replayed, and the accounts close.
+
 use crate::{answer, document, motherlode, rows, shared};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,3 +1,5 @@
+//! `reload`: an object is loaded once more, as its document says.
+
 use crate::{answer, document, motherlode, rows, shared};
 
 const FIRST: &str = "id,amount\n1,1.5\n2,2.5\n";

@@ -27,7 +27,10 @@ use messages::{Frame, Messages};
 
 /// Most bytes that the buffers of one message may claim after decompression,
 /// however many there are before it.
-const MAX_DECOMPRESSED: i64 = 4 * 1024 * 1024 * 1024;
+const MAX_DECOMPRESSED: i64 = 1024 * 1024 * 1024;
+/// Rows that a message may claim whatever its bytes: columns of NULL alone have
+/// none. More of them must have a bit each.
+const MANY_ROWS: u64 = 1024 * 1024;
 /// Bytes of a batch that goes out.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
 
@@ -193,6 +196,10 @@ fn check_sizes(
             "a record batch of {} bytes claims {claimed} bytes after decompression; at most {most} are allowed",
             body.len()
         ));
+    }
+    let bits = (body.len() as u64).saturating_add(claimed.unsigned_abs()).saturating_mul(8);
+    if rows.unsigned_abs() > bits.max(MANY_ROWS) {
+        return Err(format!("a record batch of {} bytes claims {rows} rows", body.len()));
     }
     if batch
         .nodes()

@@ -1,7 +1,8 @@
 //! Arrow batches of any size become the batches of the plan.
 //!
 //! Writers cut their record batches and row groups as they like; a replay must
-//! cut the same blocks. So the cut depends only on row numbers.
+//! cut the same blocks. So the cut depends only on the numbers and the weight of
+//! the rows from the start of their chunk on.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,9 +13,13 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use model::{Drift, RejectedRow};
+use native::weight;
 
 use crate::fields::Fields;
 use crate::{DecodeError, DecodedBatch, Decoder, Place, RawRows, Request, meaning, raw_json};
+
+/// Most bytes of the rows of a batch, each value written out.
+const MAX_BATCH_WEIGHT: u64 = 32 * 1024 * 1024;
 
 /// A decoder over a source of Arrow batches.
 pub(crate) struct ArrowRows<S> {
@@ -29,7 +34,6 @@ pub(crate) struct ArrowRows<S> {
     skip: u64,
     /// Rows that came and have not gone out.
     waiting: VecDeque<RecordBatch>,
-    waiting_rows: usize,
 }
 
 impl<S: Iterator<Item = Result<RecordBatch, DecodeError>>> ArrowRows<S> {
@@ -45,30 +49,36 @@ impl<S: Iterator<Item = Result<RecordBatch, DecodeError>>> ArrowRows<S> {
         let row = request.start_row;
         let skip = row.saturating_sub(first_row);
         let waiting = VecDeque::new();
-        Self { source, meant, fields, request, row, skip, waiting, waiting_rows: 0 }
+        Self { source, meant, fields, request, row, skip, waiting }
     }
 
     /// The rows of one batch of the plan, and their ordinals.
     fn next_rows(&mut self) -> Result<Option<(Range<u64>, RecordBatch)>, DecodeError> {
         let wanted = usize::try_from(self.request.plan.rows_from(self.row)).unwrap_or(usize::MAX);
-        while self.waiting_rows < wanted {
-            let Some(batch) = self.source.next().transpose()? else { break };
-            self.keep(batch);
-        }
         let mut parts = Vec::new();
-        let mut taken = 0;
+        let (mut taken, mut weight) = (0, 0);
         while taken < wanted {
-            let Some(batch) = self.waiting.pop_front() else { break };
-            let room = wanted - taken;
-            if batch.num_rows() > room {
-                self.waiting.push_front(batch.slice(room, batch.num_rows() - room));
-                parts.push(batch.slice(0, room));
-            } else {
-                parts.push(batch);
+            let Some(batch) = self.waiting.pop_front() else {
+                let Some(batch) = self.source.next().transpose()? else { break };
+                self.keep(batch);
+                continue;
+            };
+            let part = batch.slice(0, batch.num_rows().min(wanted - taken));
+            let (fits, heavy) = weight::rows_within(&part, MAX_BATCH_WEIGHT - weight);
+            // One row goes out, whatever it weighs.
+            let rows = if parts.is_empty() { fits.max(1) } else { fits };
+            if rows < batch.num_rows() {
+                self.waiting.push_front(batch.slice(rows, batch.num_rows() - rows));
             }
-            taken += parts.last().map_or(0, RecordBatch::num_rows);
+            if rows > 0 {
+                parts.push(part.slice(0, rows));
+            }
+            taken += rows;
+            weight += heavy;
+            if fits < part.num_rows() {
+                break;
+            }
         }
-        self.waiting_rows -= taken;
         let batch = match parts.as_slice() {
             [] => return Ok(None),
             [one] => one.clone(),
@@ -84,7 +94,6 @@ impl<S: Iterator<Item = Result<RecordBatch, DecodeError>>> ArrowRows<S> {
         let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(rows);
         self.skip -= u64::try_from(passed).unwrap_or(self.skip);
         if rows > passed {
-            self.waiting_rows += rows - passed;
             self.waiting.push_back(batch.slice(passed, rows - passed));
         }
     }

@@ -58,6 +58,15 @@ pub(crate) fn as_bytes(leaf: &DataType) -> DataType {
     }
 }
 
+/// The type of a leaf whose values are views of what was read.
+pub(crate) fn as_views(leaf: &DataType) -> DataType {
+    match leaf {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        other => other.clone(),
+    }
+}
+
 /// The values that a request asks for, as what they mean: bytes only where
 /// they are no text, or where the column takes texts unseen.
 pub(crate) fn of_field(

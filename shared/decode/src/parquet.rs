@@ -5,7 +5,9 @@
 //! group, and answers for what a damaged file makes the crate do.
 
 mod columns;
+mod delta;
 mod footer;
+mod guard;
 mod layout;
 mod pages;
 #[cfg(test)]
@@ -17,18 +19,17 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchReader};
 use model::document::Format;
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-    RowSelectionPolicy,
+    ArrowReaderMetadata, ParquetRecordBatchReader, RowGroups, RowSelection, RowSelector,
 };
-use parquet::file::metadata::ParquetMetaData;
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 
 use crate::arrow_rows::ArrowRows;
 use crate::fields::Fields;
 use crate::window::Windows;
 use crate::{DecodeError, Decoder, Place, RangeRead, Request, RowGroup};
 use columns::Columns;
+use guard::{Groups, Piece};
 use layout::{Layout, Start};
 use pages::Pages;
 
@@ -47,23 +48,22 @@ pub(crate) fn open(
         .map_err(|reason| damaged_footer(&request.name, &reason))?;
     let fields = Fields::find(&columns.meant, &request)?;
 
-    let metadata = columns.read.metadata().clone();
-    let layout = Layout::new(&metadata, &fields, ranges.size(), &request)?;
+    let layout = Layout::new(columns.read.metadata(), &fields, ranges.size(), &request)?;
     request.plan = request.plan.limited(BATCH_BYTES / layout.row_bytes.max(1));
     let windows = Arc::new(match footer.whole {
         Some(bytes) => Windows::whole(ranges, bytes),
         None => Windows::new(ranges, &layout.chunks),
     });
 
-    let start = Start::at(&metadata, request.start_row);
-    let (first_row, end) = (start.row.max(request.start_row), start.end);
-    let pages = Pages::new(windows.clone());
-    let reader = reader(pages, columns.read.clone(), layout.leaves.clone(), start, &request)?;
-    let meant = columns.meant_by(&reader.schema(), &layout.leaves);
+    let file = File { read: columns.read.clone(), windows, name: request.name.clone() };
+    let start = Start::at(file.read.metadata(), request.start_row);
+    let first_row = start.row.max(request.start_row);
+    let piece = Piece::of(usize::try_from(request.plan.batch_rows).unwrap_or(usize::MAX));
+    let leaves = layout.leaves;
+    let rows = Rows::begin(file, leaves.clone(), first_row, start.end, piece)?;
+    let meant = columns.meant_by(&rows.reader.schema(), &leaves);
     let fields = fields.within(&meant, &request)?;
-    let name = request.name.clone();
-    let source = Rows { reader, windows, metadata, name, row: first_row, end, done: false };
-    Ok(Box::new(ArrowRows::new(source, first_row, Arc::new(meant), fields, request)))
+    Ok(Box::new(ArrowRows::new(rows, first_row, Arc::new(meant), fields, request)))
 }
 
 /// The row groups of a Parquet file, by its footer.
@@ -79,35 +79,59 @@ pub(crate) fn row_groups(ranges: &dyn RangeRead, name: &str) -> Result<Vec<RowGr
         .collect())
 }
 
-/// A reader of some columns from a row on.
-fn reader(
-    pages: Pages,
-    loaded: ArrowReaderMetadata,
-    leaves: Vec<usize>,
-    start: Start,
-    request: &Request,
-) -> Result<ParquetRecordBatchReader, DecodeError> {
-    let batch_rows = usize::try_from(request.plan.batch_rows).unwrap_or(usize::MAX);
-    let offset = usize::try_from(request.start_row.saturating_sub(start.row)).unwrap_or(usize::MAX);
-    let mask = ProjectionMask::leaves(loaded.metadata().file_metadata().schema_descr(), leaves);
-    caught(|| {
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, loaded)
-            .with_projection(mask)
-            .with_row_groups(start.groups)
-            .with_row_selection_policy(RowSelectionPolicy::Selectors)
-            .with_batch_size(batch_rows);
-        if offset > 0 { builder.with_offset(offset).build() } else { builder.build() }
-    })
-    .and_then(|built| built.map_err(|error| error.to_string()))
-    .map_err(|reason| damaged_footer(&request.name, &reason))
+/// A file whose columns can be read.
+struct File {
+    read: ArrowReaderMetadata,
+    windows: Arc<Windows>,
+    name: String,
 }
 
-/// The batches of the reader, checked against what the footer promises.
+impl File {
+    /// A reader of some columns from a row on.
+    fn reader(
+        &self,
+        leaves: &[usize],
+        row: u64,
+        piece: &Arc<Piece>,
+    ) -> Result<ParquetRecordBatchReader, String> {
+        let metadata = self.read.metadata();
+        let start = Start::at(metadata, row);
+        let before = usize::try_from(row.saturating_sub(start.row)).unwrap_or(usize::MAX);
+        let groups = Groups {
+            pages: Arc::new(Pages::new(self.windows.clone())),
+            metadata: metadata.clone(),
+            places: start.groups,
+            piece: piece.clone(),
+        };
+        let schema = metadata.file_metadata().schema_descr();
+        let mask = ProjectionMask::leaves(schema, leaves.iter().copied());
+        caught(|| {
+            let fields = self.read.schema().fields();
+            let levels = parquet_to_arrow_field_levels(schema, mask, Some(fields))?;
+            let rest = groups.num_rows().saturating_sub(before);
+            let passed = (before > 0).then(|| {
+                RowSelection::from(vec![RowSelector::skip(before), RowSelector::select(rest)])
+            });
+            ParquetRecordBatchReader::try_new_with_row_groups(
+                &levels,
+                &groups,
+                piece.rows(),
+                passed,
+            )
+        })
+        .and_then(|built| built.map_err(|error| error.to_string()))
+    }
+}
+
+/// The batches of a file, checked against what the footer promises.
 struct Rows {
+    file: File,
+    leaves: Vec<usize>,
     reader: ParquetRecordBatchReader,
-    windows: Arc<Windows>,
-    metadata: Arc<ParquetMetaData>,
-    name: String,
+    /// How many rows the pages allow to be read at a time.
+    piece: Arc<Piece>,
+    /// How many the reader reads.
+    piece_rows: usize,
     /// Ordinal of the next row.
     row: u64,
     /// The ordinal after the last row, by the footer.
@@ -122,15 +146,42 @@ impl Iterator for Rows {
         if self.done {
             return None;
         }
-        let next = caught(|| self.reader.next().transpose())
-            .and_then(|read| read.map_err(|error| error.to_string()))
-            .and_then(|batch| self.counted(batch));
+        let next = self.read();
         self.done = !matches!(next, Ok(Some(_)));
         next.map_err(|reason| self.failed(&reason)).transpose()
     }
 }
 
 impl Rows {
+    fn begin(
+        file: File,
+        leaves: Vec<usize>,
+        row: u64,
+        end: u64,
+        piece: Piece,
+    ) -> Result<Self, DecodeError> {
+        let piece = Arc::new(piece);
+        let reader = file
+            .reader(&leaves, row, &piece)
+            .map_err(|reason| damaged_footer(&file.name, &reason))?;
+        let piece_rows = piece.rows();
+        Ok(Self { file, leaves, reader, piece, piece_rows, row, end, done: false })
+    }
+
+    fn read(&mut self) -> Result<Option<RecordBatch>, String> {
+        loop {
+            let read = caught(|| self.reader.next().transpose())
+                .and_then(|read| read.map_err(|error| error.to_string()));
+            if read.is_err() && self.piece.rows() < self.piece_rows {
+                // A page has said that fewer rows must be read at a time.
+                self.reader = self.file.reader(&self.leaves, self.row, &self.piece)?;
+                self.piece_rows = self.piece.rows();
+                continue;
+            }
+            return read.and_then(|batch| self.counted(batch));
+        }
+    }
+
     fn counted(&mut self, batch: Option<RecordBatch>) -> Result<Option<RecordBatch>, String> {
         let rows = batch.as_ref().map_or(0, RecordBatch::num_rows);
         let row = self.row + u64::try_from(rows).unwrap_or(u64::MAX);
@@ -147,19 +198,42 @@ impl Rows {
 
     /// The store's fault when it failed, or else the file's.
     fn failed(&self, reason: &str) -> DecodeError {
-        if let Some(error) = self.windows.take_failure() {
-            return DecodeError::from_io(&self.name, error);
+        if let Some(error) = self.file.windows.take_failure() {
+            return DecodeError::from_io(&self.file.name, error);
         }
-        let near = self.windows.last_read().and_then(|byte| {
-            let (group, column) = layout::column_at(&self.metadata, byte)?;
-            Some(format!("; read last: column `{column}` of row group {group}, byte {byte}"))
-        });
+        let column = self.damaged_column();
+        // A look at the columns may fail by the store; that is no news.
+        drop(self.file.windows.take_failure());
         DecodeError::Malformed {
-            name: self.name.clone(),
+            name: self.file.name.clone(),
             format: Format::Parquet.name(),
             place: Place::row(self.row),
-            reason: format!("{reason}{}; upload the object anew", near.unwrap_or_default()),
+            reason: format!("{reason}{}; upload the object anew", column.unwrap_or_default()),
         }
+    }
+
+    /// The column that cannot be read by itself from the row on at which all of
+    /// them together could not, and its row group.
+    fn damaged_column(&self) -> Option<String> {
+        let metadata = self.file.read.metadata();
+        let wanted = self.end.saturating_sub(self.row).min(self.piece_rows.try_into().ok()?);
+        let is_damaged = |leaf: &&usize| {
+            let reader = self.file.reader(&[**leaf], self.row, &self.piece);
+            let read = reader.and_then(|mut reader| {
+                let mut found = 0;
+                while found < wanted {
+                    let read = caught(|| reader.next().transpose())?;
+                    let Some(batch) = read.map_err(|error| error.to_string())? else { break };
+                    found += u64::try_from(batch.num_rows()).unwrap_or(0);
+                }
+                Ok(found)
+            });
+            !read.is_ok_and(|found| found >= wanted)
+        };
+        let leaf = self.leaves.iter().find(is_damaged)?;
+        let group = Start::at(metadata, self.row).groups.first().copied()?;
+        let path = metadata.row_group(group).column(*leaf).column_path().string();
+        Some(format!("; column `{path}` of row group {group}"))
     }
 }
 

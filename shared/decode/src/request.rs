@@ -64,6 +64,9 @@ pub trait RangeRead: Send + Sync {
     /// # Errors
     /// When the store cannot be read.
     fn read(&self, range: Range<u64>) -> io::Result<Bytes>;
+    /// A range that will most likely be read soon, as a whole: where reading takes
+    /// time, it can begin.
+    fn will_read(&self, _range: Range<u64>) {}
 }
 
 /// What to decode, and how.

@@ -64,13 +64,19 @@ pub(crate) fn assert_same(one: &[DecodedBatch], other: &[DecodedBatch]) {
 pub(crate) struct Counted {
     bytes: Bytes,
     reads: Mutex<Vec<Range<u64>>>,
+    announced: Mutex<Vec<Range<u64>>>,
     fail_from: Mutex<usize>,
 }
 
 impl Counted {
     /// These bytes.
     pub(crate) fn new(bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: bytes.into(), reads: Mutex::default(), fail_from: Mutex::new(usize::MAX) }
+        Self {
+            bytes: bytes.into(),
+            reads: Mutex::default(),
+            announced: Mutex::default(),
+            fail_from: Mutex::new(usize::MAX),
+        }
     }
 
     /// Bytes that differ from place to place.
@@ -88,6 +94,12 @@ impl Counted {
     /// How many reads there were.
     pub(crate) fn reads(&self) -> usize {
         self.reads.lock().unwrap().len()
+    }
+
+    /// How many reads nobody had announced.
+    pub(crate) fn unannounced(&self) -> usize {
+        let announced = self.announced.lock().unwrap();
+        self.reads.lock().unwrap().iter().filter(|range| !announced.contains(range)).count()
     }
 
     /// Bytes of the largest read.
@@ -122,5 +134,10 @@ impl RangeRead for Counted {
             "{range:?} is not within the object"
         );
         Ok(self.expected(range.start, range.end - range.start))
+    }
+
+    fn will_read(&self, range: Range<u64>) {
+        assert!(range.start < range.end && range.end <= self.size(), "{range:?}");
+        self.announced.lock().unwrap().push(range);
     }
 }

@@ -4,7 +4,8 @@
 //! A Parquet reader goes through every column chunk from front to back, but
 //! through many of them in turns. So each column keeps a window of its own that
 //! only moves forward; row groups that are small enough are fetched whole,
-//! several at a time, because a request costs more than the bytes it brings.
+//! several at a time, because a request costs more than the bytes it brings. What
+//! comes after a window is on its way while the window is decoded.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,15 +16,16 @@ use bytes::{Bytes, BytesMut};
 
 use crate::RangeRead;
 
-/// Memory for the windows of all columns together.
-const WINDOWS_BYTES: u64 = 32 * 1024 * 1024;
+/// Memory for the windows of all columns together, and as much for those that come
+/// after them.
+const WINDOWS_BYTES: u64 = 16 * 1024 * 1024;
 /// Smallest window: below, requests cost more than memory.
 const MIN_WINDOW: u64 = 128 * 1024;
 /// Largest window: above, fewer requests do not show.
-const MAX_WINDOW: u64 = 8 * 1024 * 1024;
+const MAX_WINDOW: u64 = 4 * 1024 * 1024;
 /// Neighbouring row groups are fetched by one read up to this many bytes. Two
-/// such runs are in memory at a time.
-const RUN_BYTES: u64 = 16 * 1024 * 1024;
+/// such runs are in memory at a time, and the next is on its way.
+const RUN_BYTES: u64 = 12 * 1024 * 1024;
 /// Slots of the runs, in front of those of the columns.
 const RUN_SLOTS: usize = 2;
 
@@ -59,7 +61,6 @@ pub(crate) struct Windows {
 struct State {
     slots: HashMap<usize, Window>,
     failure: Option<io::Error>,
-    last: Option<u64>,
 }
 
 struct Window {
@@ -133,7 +134,6 @@ impl Windows {
             return Ok(Bytes::new());
         }
         let mut state = self.state();
-        state.last = Some(offset);
         let Some(track) = self.track(offset) else { return self.fetch(&mut state, offset..end) };
         let held =
             state.slots.get(&track.slot).filter(|window| track.range.contains(&window.start));
@@ -153,6 +153,9 @@ impl Windows {
         }
         let until = from.saturating_add(track.window).min(track.range.end).max(end);
         let fetched = self.fetch(&mut state, from..until)?;
+        if let Some(next) = self.after(track, until) {
+            self.ranges.will_read(next);
+        }
         let window = if head.is_empty() {
             Window { start: from, bytes: fetched }
         } else {
@@ -171,14 +174,27 @@ impl Windows {
         self.state().failure.take()
     }
 
-    /// Where the last read began.
-    pub(crate) fn last_read(&self) -> Option<u64> {
-        self.state().last
-    }
-
     fn track(&self, offset: u64) -> Option<&Track> {
         let after = self.tracks.partition_point(|track| track.range.start <= offset);
         self.tracks.get(after.checked_sub(1)?).filter(|track| offset < track.range.end)
+    }
+
+    /// What will be read once a track is read up to a place.
+    fn after(&self, track: &Track, until: u64) -> Option<Range<u64>> {
+        if track.at_once {
+            let after = self.tracks.partition_point(|one| one.range.start < track.range.end);
+            return self
+                .tracks
+                .get(after)
+                .filter(|next| next.at_once)
+                .map(|next| next.range.clone());
+        }
+        // So many columns that their windows take all the memory there is.
+        if track.window <= MIN_WINDOW {
+            return None;
+        }
+        let next = until..until.saturating_add(track.window).min(track.range.end);
+        (!next.is_empty()).then_some(next)
     }
 
     fn fetch(&self, state: &mut State, range: Range<u64>) -> io::Result<Bytes> {
@@ -284,7 +300,7 @@ mod tests {
             |at: u64| vec![chunk(0, at..at + 3 * MIB), chunk(1, at + 3 * MIB..at + 5 * MIB)];
         let found = tracks(&[group(0), group(5 * MIB), group(10 * MIB), group(15 * MIB)]);
         let ranges: Vec<_> = found.iter().map(|track| (track.range.clone(), track.slot)).collect();
-        assert_eq!(ranges, [(0..15 * MIB, 0), (15 * MIB..20 * MIB, 1)]);
+        assert_eq!(ranges, [(0..10 * MIB, 0), (10 * MIB..20 * MIB, 1)]);
     }
 
     #[test]
@@ -326,11 +342,24 @@ mod tests {
                 );
             }
         }
-        assert_eq!((object.reads(), object.largest()), (6, MAX_WINDOW));
+        assert_eq!((object.reads(), object.largest()), (10, MAX_WINDOW));
+        assert_eq!(object.unannounced(), 2, "all but the first of each column");
         assert_eq!(windows.read(100, 50).unwrap(), object.expected(100, 50));
-        assert_eq!((object.reads(), object.largest()), (7, MAX_WINDOW));
+        assert_eq!((object.reads(), object.largest()), (11, MAX_WINDOW));
         windows.read(20 * MIB - 10, 10).unwrap();
-        assert_eq!(object.reads(), 7);
+        assert_eq!(object.reads(), 11);
+    }
+
+    #[test]
+    fn the_next_run_is_on_its_way() {
+        let object = Arc::new(Counted::of(40 * 1024 * 1024));
+        let group =
+            |at: u64| vec![chunk(0, at..at + 5 * MIB), chunk(1, at + 5 * MIB..at + 10 * MIB)];
+        let windows = Windows::new(object.clone(), &[0, 10, 20, 30].map(|at| group(at * MIB)));
+        for at in (0..40).map(|at| at * MIB) {
+            assert_eq!(windows.read(at, MIB).unwrap(), object.expected(at, MIB));
+        }
+        assert_eq!((object.reads(), object.largest(), object.unannounced()), (4, 10 * MIB, 1));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) struct ChunkWriter<'a> {
 
 /// Bytes of a chunk from which an INSERT that was not ended may have left blocks: half
 /// of what the server takes as one.
-const ONE_BLOCK: usize = 1 << 30;
+const ONE_BLOCK: u64 = 1 << 30;
 
 /// What became of the INSERTs of a chunk, as far as their answers tell. One that was
 /// not ended has left nothing, unless it is so large that it is several blocks.
@@ -196,7 +196,7 @@ impl ChunkWriter<'_> {
             held.take(ready.rejected);
             self.judge_number(&counts, &held)?;
             if ready.batch.num_rows() > 0 {
-                bytes += ready.batch.get_array_memory_size();
+                bytes += native::weight::of_batch(&ready.batch);
                 self.fate.is_large.fetch_or(bytes > ONE_BLOCK, Ordering::Relaxed);
                 let send = targets.each(|target| self.send(target, &ready.batch));
                 self.stopwatches.time(Stage::Write, send).await?;

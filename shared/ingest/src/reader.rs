@@ -13,7 +13,6 @@ use decode::{FieldOrigin, FieldRequest, Input, Limits, Request};
 use model::document::{FromSpec, SourceDocument};
 use model::{BatchPlan, Captures, Counts, Drift, RejectedRow};
 use objects::{ObjectInfo, ObjectReader};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use transform::{MapError, Mapper, Provenance};
 
@@ -180,14 +179,12 @@ pub(crate) fn request_of(document: &SourceDocument, extras: usize, mapper: &Mapp
 
 pub(crate) fn input(plan: &ReadPlan, failed: &FetchFailure) -> Input {
     if decode::needs_ranges(&plan.document.format) {
-        Input::Ranges(Arc::new(ObjectRanges {
-            objects: plan.objects.clone(),
-            id: plan.object.id.clone(),
-            size: plan.object.size,
-            runtime: Handle::current(),
-            failed: failed.clone(),
-            stopwatches: plan.stopwatches.clone(),
-        }))
+        Input::Ranges(Arc::new(ObjectRanges::of(
+            plan.objects.clone(),
+            &plan.object,
+            failed.clone(),
+            plan.stopwatches.clone(),
+        )))
     } else {
         Input::Stream(Box::new(ObjectStream::start(
             plan.objects.clone(),

@@ -16,6 +16,7 @@ mod fixed;
 mod natural_type;
 mod nested;
 mod text;
+pub mod weight;
 
 #[cfg(target_endian = "big")]
 compile_error!("Native is little-endian, and its columns are copied as they lie in memory");

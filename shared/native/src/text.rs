@@ -1,8 +1,8 @@
 //! Texts: each as its length in bytes and its bytes.
 
-use arrow::array::{Array, ArrayRef, AsArray, GenericByteArray};
+use arrow::array::{Array, ArrayRef, AsArray, GenericByteArray, GenericByteViewArray};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{ArrowNativeType, ByteArrayType, DataType};
+use arrow::datatypes::{ArrowNativeType, ByteArrayType, ByteViewType, DataType};
 use model::ColumnType;
 
 use crate::NativeError;
@@ -32,15 +32,8 @@ pub(crate) fn strings(
         DataType::LargeUtf8 => put(sink.out, array.as_string::<i64>(), nulls, blank),
         DataType::Binary => put(sink.out, array.as_binary::<i32>(), nulls, blank),
         DataType::LargeBinary => put(sink.out, array.as_binary::<i64>(), nulls, blank),
-        DataType::Utf8View => {
-            let views = array.as_string_view();
-            let rows = views.iter().map(|row| row.map(str::as_bytes));
-            rows.for_each(|row| put_bytes(sink.out, row.unwrap_or(blank)));
-        }
-        DataType::BinaryView => {
-            let views = array.as_binary_view();
-            views.iter().for_each(|row| put_bytes(sink.out, row.unwrap_or(blank)));
-        }
+        DataType::Utf8View => put_views(sink.out, array.as_string_view(), nulls, blank),
+        DataType::BinaryView => put_views(sink.out, array.as_binary_view(), nulls, blank),
         _ => return Err(mismatch(sink, column_type, array)),
     }
     Ok(())
@@ -58,6 +51,26 @@ fn put<T: ByteArrayType>(
     let Some(last) = array.value_offsets().last() else { return };
     let bytes = last.as_usize() - array.value_offsets()[0].as_usize();
     out.reserve(bytes + 2 * rows);
+    match nulls {
+        None => (0..rows).for_each(|row| put_bytes(out, array.value(row).as_ref())),
+        Some(nulls) => (0..rows).for_each(|row| {
+            put_bytes(out, if nulls.is_valid(row) { array.value(row).as_ref() } else { blank });
+        }),
+    }
+}
+
+fn put_views<T: ByteViewType>(
+    out: &mut Vec<u8>,
+    array: &GenericByteViewArray<T>,
+    nulls: Option<&NullBuffer>,
+    blank: &[u8],
+) where
+    T::Native: AsRef<[u8]>,
+{
+    let rows = array.len();
+    // The lengths stand in the lowest four bytes of the views.
+    let lengths = array.views().iter().map(|view| (view & u128::from(u32::MAX)) as usize);
+    out.reserve(lengths.sum::<usize>() + 2 * rows);
     match nulls {
         None => (0..rows).for_each(|row| put_bytes(out, array.value(row).as_ref())),
         Some(nulls) => (0..rows).for_each(|row| {

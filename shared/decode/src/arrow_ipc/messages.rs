@@ -25,6 +25,9 @@ const MAX_PADDING: u64 = 128;
 const CONTINUATION: [u8; 4] = [0xff; 4];
 /// Bytes reserved before the first of them has arrived.
 const RESERVE: u64 = 1024 * 1024;
+/// Largest body of a message, which is in memory as a whole: record batches of a
+/// sensible writer have a hundredth of it.
+const MAX_BODY: u64 = 1024 * 1024 * 1024;
 /// Largest message header: one of a hundred thousand columns has a tenth of it.
 const MAX_HEADER: u64 = 256 * 1024 * 1024;
 
@@ -178,7 +181,13 @@ impl Messages {
         let body = u64::try_from(claimed).map_err(|_| {
             self.malformed_at(Place::byte(start), &format!("a message claims {claimed} bytes"))
         })?;
-        let body = self.take(body, u64::MAX, start)?;
+        if body > MAX_BODY {
+            let reason = format!(
+                "a message claims {body} bytes, more than {MAX_BODY}; write record batches of fewer rows"
+            );
+            return Err(self.malformed_at(Place::byte(start), &reason));
+        }
+        let body = self.take(body, MAX_BODY, start)?;
         Ok(Some(Frame { start, header, body: Buffer::from_vec(body) }))
     }
 

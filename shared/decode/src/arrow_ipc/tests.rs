@@ -236,15 +236,45 @@ fn what_is_no_arrow_is_named(#[case] bytes: Vec<u8>, #[case] words: &str) {
     assert_eq!(error.disposition(), Disposition::Quarantine);
 }
 
-#[test]
-fn a_body_that_does_not_come_costs_no_memory() {
+#[rstest]
+#[case(1 << 30, "is cut off after")]
+#[case((1 << 30) + 8, "claims 1073741832 bytes, more than 1073741824; write record batches of fewer rows")]
+fn a_body_that_does_not_come_costs_no_memory(#[case] claimed: i64, #[case] words: &str) {
     let mut bytes = stream(&[sample(0, 100)], options(None));
-    // The length of the first record batch's body, made 2^60.
+    // The length of the first record batch's body.
     let plain = i64::try_from(body_of_first_batch(&bytes)).unwrap().to_le_bytes();
     let at = bytes.windows(8).position(|window| window == plain).unwrap();
-    bytes[at..at + 8].copy_from_slice(&(1_i64 << 60).to_le_bytes());
+    bytes[at..at + 8].copy_from_slice(&claimed.to_le_bytes());
     let error = read(bytes, request(Format::Arrow, &["id"])).unwrap_err().to_string();
-    assert!(error.contains("is cut off after"), "{error}");
+    assert!(error.contains(words), "{error}");
+}
+
+#[test]
+fn rows_of_nothing_are_not_endless() {
+    let rows = |count| {
+        let nothing = Arc::new(NullArray::new(count)) as ArrayRef;
+        RecordBatch::try_from_iter_with_nullable([("nothing", nothing, true)]).unwrap()
+    };
+    let read =
+        |count| read(stream(&[rows(count)], options(None)), request(Format::Arrow, &["nothing"]));
+    let found = read(1 << 20).unwrap();
+    assert_eq!(found.last().unwrap().rows.end, 1 << 20);
+    let error = read(1 << 60).unwrap_err().to_string();
+    assert!(error.contains("claims 1152921504606846976 rows"), "{error}");
+}
+
+/// A dictionary of one text that many rows name: what goes out is bounded by what
+/// the rows are when they are written.
+#[test]
+fn a_dictionary_of_long_texts_makes_small_batches() {
+    let text = "x".repeat(1 << 20);
+    let words: DictionaryArray<Int8Type> = (0..100).map(|_| text.as_str()).collect();
+    let rows = RecordBatch::try_from_iter([("text", Arc::new(words) as ArrayRef)]).unwrap();
+    let plan = BatchPlan::for_chunks(50);
+    let asked = Request { plan, ..request(Format::Arrow, &["text"]) };
+    let found = read(stream(&[rows], options(None)), asked).unwrap();
+    let sizes: Vec<_> = found.iter().map(|batch| batch.batch.num_rows()).collect();
+    assert_eq!(sizes, [31, 19, 31, 19]);
 }
 
 /// The body that the second message but one claims: schema, dictionary, batch.

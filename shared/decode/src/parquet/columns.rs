@@ -3,7 +3,8 @@
 //! The parquet crate checks texts while it reads them, and counts the old
 //! moments of 96 bits in 64. So it is shown another schema, in which texts are
 //! bytes and these moments twelve bytes; the pages are the same. `meaning` makes
-//! of the bytes what they are.
+//! of the bytes what they are. Texts are read as views of the pages: one that a
+//! thousand rows name in a dictionary is in memory once.
 
 use std::sync::Arc;
 
@@ -39,6 +40,10 @@ impl Columns {
         let bare = Arc::new(ParquetMetaData::new(file.clone(), Vec::new()));
         let meant = ArrowReaderMetadata::try_new(bare, ArrowReaderOptions::new())?;
         let meant = with_dictionaries(meant.schema(), &groups, request);
+        let meant = Arc::new(meaning::with_leaves(
+            &meant,
+            meaning::leaves(&meant).iter().map(meaning::as_views),
+        ));
 
         let moments_as_bytes = !file.created_by().is_some_and(|by| by.starts_with(PADS_MOMENTS));
         let physical = file.schema_descr().columns().iter().map(|leaf| leaf.physical_type());

@@ -84,20 +84,8 @@ impl Start {
     }
 }
 
-/// The row group and the column whose chunk holds a byte of the file.
-pub(super) fn column_at(metadata: &ParquetMetaData, byte: u64) -> Option<(usize, String)> {
-    metadata.row_groups().iter().enumerate().find_map(|(place, group)| {
-        let holds = |chunk: &&ColumnChunkMetaData| {
-            let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-            let range = start..start.saturating_add(chunk.compressed_size());
-            i64::try_from(byte).is_ok_and(|byte| range.contains(&byte))
-        };
-        group.columns().iter().find(holds).map(|chunk| (place, chunk.column_path().string()))
-    })
-}
-
 /// Bytes of a column chunk as an array. A dictionary hides how long texts are
-/// unless the writer counted them.
+/// unless the writer counted them: batches then end by what their rows weigh.
 fn decoded_bytes(chunk: &ColumnChunkMetaData) -> u64 {
     let width = match chunk.column_type() {
         Type::BOOLEAN => 0,

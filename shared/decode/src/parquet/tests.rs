@@ -7,23 +7,25 @@ use arrow::array::{
     Int64Array, ListBuilder, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray,
     new_null_array,
 };
-use arrow::compute::concat_batches;
+use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Field, Fields};
 use bytes::Bytes;
 use model::document::{Drift, Format, MissingColumn, UnknownColumn};
 use model::{BatchPlan, ColumnType, Disposed, Disposition};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::{Compression, Encoding};
 use parquet::data_type::{Int96, Int96Type};
-use parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter};
-use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::open;
+use super::{File, Piece, Rows, open};
 use crate::test_support::{Counted, assert_same, batches, request};
+use crate::window::Windows;
 use crate::{DecodeError, DecodedBatch, Limits, Request};
 
 const MIB: u64 = 1024 * 1024;
@@ -124,11 +126,13 @@ fn read(file: Bytes, request: Request) -> Result<Vec<DecodedBatch>, DecodeError>
     batches(open(Arc::new(Counted::new(file)), request))
 }
 
-/// All rows as one batch, under the names of the file.
+/// All rows as one batch, under the names and as the types of the file.
 fn joined(batches: &[DecodedBatch], like: &RecordBatch) -> RecordBatch {
     let all = concat_batches(&batches[0].batch.schema(), batches.iter().map(|batch| &batch.batch))
         .unwrap();
-    RecordBatch::try_new(like.schema(), all.columns().to_vec()).unwrap()
+    let columns = all.columns().iter().zip(like.columns());
+    let columns = columns.map(|(found, like)| cast(found, like.data_type()).unwrap());
+    RecordBatch::try_new(like.schema(), columns.collect()).unwrap()
 }
 
 #[rstest]
@@ -213,10 +217,10 @@ fn plain(group: usize) -> WriterProperties {
 }
 
 /// (rows in a group, reads at most, largest read at most): a tail, then either
-/// runs of row groups, or 8 MiB windows of two columns.
+/// runs of row groups, or 4 MiB windows of two columns.
 #[rstest]
-#[case(150_000, 4, 16 * MIB)]
-#[case(2_000_000, 6, 8 * MIB)]
+#[case(150_000, 4, 12 * MIB)]
+#[case(2_000_000, 9, 4 * MIB)]
 fn large_files_are_read_in_bounded_parts(
     #[case] group: usize,
     #[case] most: usize,
@@ -381,6 +385,107 @@ fn a_damaged_page_is_named_with_its_column() {
     file[4..40].fill(0xff);
     let error = read(file.into(), request(Format::Parquet, &["id"])).unwrap_err().to_string();
     assert!(error.contains("column `id` of row group 0"), "{error}");
+}
+
+/// Whatever was read around it, and though the bytes of all columns came at once.
+#[rstest]
+fn damage_is_blamed_on_its_column(
+    #[values("id", "name", "price", "at", "blob", "tags.list.item", "place.city", "place.geo.lon")]
+    column: &str,
+) {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_dictionary_enabled(false)
+        .set_max_row_group_row_count(Some(1_000))
+        .build();
+    let mut file = write(&sample(3_000), properties).to_vec();
+    let metadata =
+        ParquetMetaDataReader::new().parse_and_finish(&Bytes::from(file.clone())).unwrap();
+    let mut columns = metadata.row_group(1).columns().iter();
+    let chunk = columns.find(|chunk| chunk.column_path().string() == column).unwrap();
+    let (start, bytes) = chunk.byte_range();
+    let end = usize::try_from(start + bytes).unwrap();
+    file[end - 60..end].fill(0xff);
+    let error = read(file.into(), request(Format::Parquet, &ALL)).unwrap_err().to_string();
+    assert!(error.contains(&format!("column `{column}` of row group 1; upload")), "{error}");
+}
+
+/// One text of a megabyte that 300 rows share, as a dictionary and as what each
+/// has in common with the one before: a file of a few kilobytes, batches that end
+/// where their rows would take 32 MB.
+#[rstest]
+#[case::dictionary(Encoding::PLAIN, true)]
+#[case::beginnings(Encoding::DELTA_BYTE_ARRAY, false)]
+fn a_small_file_does_not_become_large_batches(
+    #[case] encoding: Encoding,
+    #[case] dictionary: bool,
+) {
+    let text = "x".repeat(1 << 20);
+    let ids = Arc::new(Int64Array::from_iter_values(0..300)) as ArrayRef;
+    let texts = Arc::new(StringArray::from_iter_values((0..300).map(|_| text.as_str())));
+    let rows = RecordBatch::try_from_iter([("id", ids), ("text", texts as ArrayRef)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(Default::default()))
+        .set_dictionary_enabled(dictionary)
+        .set_dictionary_page_size_limit(4 << 20)
+        .set_column_encoding("text".into(), encoding)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .build();
+    let file = write(&rows, properties);
+    assert!(file.len() < 20_000, "{}", file.len());
+    let mut metadata = ParquetMetaDataReader::new().parse_and_finish(&file).unwrap();
+    let from = |start_row, file: &Bytes| {
+        let plan = BatchPlan::for_chunks(100);
+        read(file.clone(), Request { plan, start_row, ..request(Format::Parquet, &["id", "text"]) })
+    };
+    // A writer that does not say how long the texts are, as most do not.
+    let file = without_text_sizes(&file, &mut metadata);
+    let found = from(0, &file).unwrap();
+    let sizes: Vec<_> = found.iter().map(|batch| batch.batch.num_rows()).collect();
+    assert_eq!(sizes, [31, 31, 31, 7].repeat(3));
+    assert_eq!(joined(&found, &rows), rows);
+    let tail: Vec<_> = found.into_iter().filter(|batch| batch.rows.start >= 200).collect();
+    assert_same(&from(200, &file).unwrap(), &tail);
+}
+
+/// The same file with another footer.
+fn without_text_sizes(file: &Bytes, metadata: &mut ParquetMetaData) -> Bytes {
+    let groups = metadata.row_groups().iter().map(|group| {
+        let columns = group.columns().iter().map(|chunk| {
+            chunk.clone().into_builder().set_unencoded_byte_array_data_bytes(None).build().unwrap()
+        });
+        let columns = columns.collect();
+        group.clone().into_builder().set_column_metadata(columns).build().unwrap()
+    });
+    let metadata = metadata.clone().into_builder().set_row_groups(groups.collect()).build();
+    let length = file[file.len() - 8..].first_chunk::<4>().unwrap();
+    let footer = usize::try_from(u32::from_le_bytes(*length)).unwrap() + 8;
+    let mut made = file[..file.len() - footer].to_vec();
+    ParquetMetaDataWriter::new(&mut made, &metadata).finish().unwrap();
+    made.into()
+}
+
+#[test]
+fn pieces_shrink_to_what_the_texts_of_a_page_need() {
+    let text = "x".repeat(1 << 20);
+    let texts = Arc::new(StringArray::from_iter_values((0..300).map(|_| text.as_str())));
+    let rows = RecordBatch::try_from_iter([("text", texts as ArrayRef)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_column_encoding("text".into(), Encoding::DELTA_BYTE_ARRAY)
+        .build();
+    let file = write(&rows, properties);
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+    let windows = Arc::new(Windows::whole(Arc::new(Counted::new(file.clone())), file));
+    let file = File { read: metadata, windows, name: String::new() };
+    let mut rows = Rows::begin(file, vec![0], 0, 300, Piece::of(300)).unwrap();
+    let mut sizes = Vec::new();
+    while let Some(batch) = rows.next().transpose().unwrap() {
+        sizes.push(batch.num_rows());
+    }
+    // What follows the beginning of the first text is all of it: twice a text, as far
+    // as the lengths tell.
+    assert_eq!(sizes, [vec![32; 9], vec![12]].concat());
 }
 
 /// A file of one page of 300 numbers whose header states this checksum, which

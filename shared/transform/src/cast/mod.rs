@@ -182,7 +182,9 @@ impl Target {
     /// # Errors
     /// Only when Arrow cannot handle the column as a whole.
     pub fn cast(&self, array: &ArrayRef) -> Result<Casted, ArrowError> {
-        if matches!(self.kind, Kind::Text) && self.keeps_dictionary(array) {
+        if matches!(self.kind, Kind::Text)
+            && (self.keeps_dictionary(array) || self.keeps_views(array))
+        {
             return Ok(Casted { array: Arc::clone(array), bad: Vec::new() });
         }
         let array = &plain::plain(array)?;
@@ -222,6 +224,15 @@ impl Target {
             Kind::Struct(fields) => nested::tuple(array, fields, &self.data_type),
             Kind::Map(key, value) => nested::map(array, key, value, &self.data_type),
         }
+    }
+
+    /// Whether the column is written from views as they are: a text that many rows
+    /// share is then copied once, into the block.
+    fn keeps_views(&self, array: &ArrayRef) -> bool {
+        self.keeps_bytes
+            && matches!(array.data_type(), DataType::BinaryView | DataType::Utf8View)
+            && matches!(self.column_type.bare(), ColumnType::String)
+            && !matches!(self.column_type, ColumnType::LowCardinality(_))
     }
 
     /// Whether the column wants a dictionary and has one that can stay.

@@ -1,9 +1,11 @@
 //! Drift: columns that are added to the destination, and events of what was met.
 
+use catalog::Registered;
 use decode::DecodeError;
 use ledger::Claim;
 use model::document::UnknownColumn;
 use model::{Drift, DriftAction, DriftKind, Token};
+use warehouse::drift::Place;
 use warehouse::{ExtraColumn, WarehouseError, drift as events};
 
 use crate::IngestError;
@@ -138,13 +140,27 @@ impl Ingest {
         met: &[Drift],
         added: &[ExtraColumn],
     ) -> Result<(), IngestError> {
-        let source = &loading.source;
+        let place = Place::from(&loading.object.id);
+        let told = self.tell_of(&loading.source, &place, cluster, met, added);
+        let told = loading.stopwatches.time(Stage::Write, told).await;
+        told.map_err(|cause| write_error(loading, cause))
+    }
+
+    /// Writes the events that were not written before on this day.
+    pub(crate) async fn tell_of(
+        &self,
+        source: &Registered,
+        place: &Place<'_>,
+        cluster: &str,
+        met: &[Drift],
+        added: &[ExtraColumn],
+    ) -> Result<(), WarehouseError> {
         let (mut new, mut tokens) = (Vec::new(), Vec::new());
         for drift in met {
             let column = added.iter().find(|extra| extra.field == drift.field);
             let event = events::DriftEvent {
                 source: &source.document.source,
-                object: &loading.object.id,
+                place,
                 config_version: source.config_version,
                 drift,
                 column: column.map(|extra| &extra.column),
@@ -158,7 +174,7 @@ impl Ingest {
         }
         let Some(first) = new.first() else { return Ok(()) };
         tracing::warn!(
-            object = %loading.object.id,
+            object = place.name,
             source = first.source,
             columns = new.len(),
             kind = %first.drift.kind,
@@ -166,9 +182,7 @@ impl Ingest {
             action = %first.drift.action,
             "drift"
         );
-        let written = self.write_events(cluster, &new, Token::of_all(&tokens));
-        let written = loading.stopwatches.time(Stage::Write, written).await;
-        written.map_err(|cause| write_error(loading, cause))?;
+        self.write_events(cluster, &new, Token::of_all(&tokens)).await?;
         self.told.note(tokens);
         Ok(())
     }

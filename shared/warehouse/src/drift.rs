@@ -1,15 +1,16 @@
 //! The events of drift: a table on each cluster, so that a query tells which
-//! objects brought other columns than their source document, and what was done.
+//! objects and records brought other columns than their source document, and what
+//! was done.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array};
 use arrow::datatypes::Schema;
 use model::document::{Create, OutputColumn};
-use model::{ColumnType, Drift, ObjectId};
+use model::{ColumnType, Drift};
 
 use crate::port::TableSpec;
-pub use crate::quarantine::DATABASE;
+pub use crate::quarantine::{DATABASE, Place};
 
 /// Name of the table of events.
 pub const TABLE: &str = "drift";
@@ -17,13 +18,13 @@ pub const TABLE: &str = "drift";
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
-/// One event: the first object of a day that showed the drift.
+/// One event: the first object, or partition, of a day that showed the drift.
 #[derive(Debug, Clone)]
 pub struct DriftEvent<'a> {
     /// Name of the source.
     pub source: &'a str,
-    /// The object.
-    pub object: &'a ObjectId,
+    /// The object, or the partition.
+    pub place: &'a Place<'a>,
     /// Version of the source document.
     pub config_version: u64,
     /// What was found, and done.
@@ -63,9 +64,9 @@ pub fn batch(events: &[DriftEvent<'_>]) -> Result<RecordBatch, arrow::error::Arr
         text(&|event| {
             event.column.map(|column| column.column_type.to_string()).unwrap_or_default()
         }),
-        text(&|event| event.object.bucket.clone()),
-        text(&|event| event.object.key.clone()),
-        text(&|event| event.object.etag.clone()),
+        text(&|event| event.place.bucket.to_owned()),
+        text(&|event| event.place.key.clone()),
+        text(&|event| event.place.etag.to_owned()),
         numbers(&|event| event.drift.row),
         numbers(&|event| Some(event.config_version)),
         Arc::new(times.with_timezone("UTC")),

@@ -109,6 +109,17 @@ table: { database: e2e, name: typed_events, order_by: [id] }
         aside.iter().all(|row| row["column"] == "id" && row["column_type"] == "UInt32"),
         "{aside:?}"
     );
+    // What no column reads is told once a day, with the record that showed it first.
+    let drift = "SELECT source, kind, field, action, bucket, toUInt32(key) < 3 AS is_partition, row FROM motherlode.drift \
+                 ORDER BY field";
+    let drift = lane.lake.query("ingestion", drift).await.unwrap();
+    let fields: Vec<_> = drift.iter().map(|event| event["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["more", "nothing"], "{drift:?}");
+    for event in &drift {
+        let told = ["source", "kind", "action", "bucket"].map(|name| event[name].as_str().unwrap());
+        assert_eq!(told, ["web", "unknown", "ignored", "events"]);
+        assert!(event["is_partition"] == 1 && !event["row"].is_null(), "{event}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

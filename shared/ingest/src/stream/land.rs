@@ -112,7 +112,24 @@ impl Ingest {
             );
             tokio::time::sleep(wait).await;
         };
+        self.tell_drift(&sending, &on).await?;
         self.commit_all(&sending, &on, held, report).await
+    }
+
+    /// Writes the events of drift, before the INSERT is settled: they may come twice,
+    /// and are not lost.
+    async fn tell_drift(&self, sending: &Sending<'_>, on: &[String]) -> Result<(), IngestError> {
+        let Some(cluster) = on.first() else { return Ok(()) };
+        let by_partition = sending.mapped.drift_by_partition(sending.records);
+        for ((topic, partition), drift) in by_partition {
+            let place = Place::partition(topic, partition);
+            let told = self.tell_of(sending.source, &place, cluster, &drift, &[]).await;
+            told.map_err(|cause| IngestError::Write {
+                object: place.name.clone(),
+                cause: Box::new(cause),
+            })?;
+        }
+        Ok(())
     }
 
     /// Hands an error back of an INSERT that every cluster has refused, and that is

@@ -1,14 +1,14 @@
 //! From records to rows: the values of a batch through the decoder and the mapper
 //! of the document, in one pass, with their place behind them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Cursor;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use decode::{Input, Request};
 use model::document::{EventColumn, SourceDocument};
-use model::{Captures, Counts, Disposed as _, Disposition, RejectedRow, StreamRecord};
+use model::{Captures, Counts, Disposed as _, Disposition, Drift, RejectedRow, StreamRecord};
 use serde::de::IgnoredAny;
 use transform::{Coordinates, MapError, Mapper};
 
@@ -25,6 +25,9 @@ pub(crate) struct MappedRecords {
     pub(crate) batches: Vec<(RecordBatch, Vec<usize>)>,
     /// Bad records: their place among the records, and what is wrong with them.
     pub(crate) rejected: Vec<(usize, RejectedRow)>,
+    /// Keys that the document does not know and fields that records lack, each once,
+    /// with the place of the first record that shows it among the records.
+    pub(crate) drift: Vec<(usize, Drift)>,
 }
 
 impl MappedRecords {
@@ -49,6 +52,31 @@ impl MappedRecords {
         counts.rows_quarantined = bad.count() as u64;
         counts.rows_filtered = counts.rows_read - counts.rows_written - counts.rows_quarantined;
         counts
+    }
+}
+
+impl MappedRecords {
+    /// The drift by topic and partition, with offsets for rows.
+    pub(crate) fn drift_by_partition<'a>(
+        &self,
+        records: &'a [StreamRecord],
+    ) -> BTreeMap<(&'a str, i32), Vec<Drift>> {
+        let mut by_partition: BTreeMap<_, Vec<Drift>> = BTreeMap::new();
+        for (at, drift) in &self.drift {
+            let record = &records[*at];
+            let drift = Drift { row: Some(record.offset.cast_unsigned()), ..drift.clone() };
+            by_partition.entry((&*record.topic, record.partition)).or_default().push(drift);
+        }
+        by_partition
+    }
+
+    fn note_drift(&mut self, at: usize, drift: Drift) {
+        let is_known = |(_, known): &(usize, Drift)| {
+            (known.kind, known.action, &known.field) == (drift.kind, drift.action, &drift.field)
+        };
+        if !self.drift.iter().any(is_known) {
+            self.drift.push((at, drift));
+        }
     }
 }
 
@@ -147,6 +175,9 @@ impl RecordMapper {
             (Ok(()), _) => {
                 mapped.batches.append(&mut found.batches);
                 mapped.rejected.append(&mut found.rejected);
+                for (at, drift) in found.drift {
+                    mapped.note_drift(at, drift);
+                }
                 Ok(())
             }
             (Err(error), _) if error.disposition() != Disposition::Quarantine => Err(error),
@@ -197,6 +228,11 @@ impl RecordMapper {
             }
             let places = rows.source_rows.iter().filter_map(|row| record_of(*row)).collect();
             self.place(Some(&rows.batch), records, places, mapped)?;
+        }
+        for drift in decoder.take_drift() {
+            if let Some(at) = drift.row.map_or_else(|| good.first().copied(), record_of) {
+                mapped.note_drift(at, drift);
+            }
         }
         Ok(())
     }

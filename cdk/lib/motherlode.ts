@@ -27,7 +27,10 @@ export interface MotherlodeProps {
   readonly kafka?: Kafka;
   /** The topics that are landed. @default events */
   readonly topics?: string[];
-  readonly sink?: Settings<KafkaSinkProps, 'secretArn' | 'memorySize' | 'concurrency' | 'minimumPollers' | 'maximumPollers'>;
+  readonly sink?: Settings<
+    KafkaSinkProps,
+    'secretArn' | 'memorySize' | 'concurrency' | 'batchWindowSeconds' | 'minimumPollers' | 'maximumPollers'
+  >;
   /** The HTTP API for events; false for none. @default there is one with Kafka */
   readonly clickstream?: Settings<ClickstreamLaneProps, 'rate' | 'burst' | 'concurrency'> | false;
   readonly options?: FunctionOptions;

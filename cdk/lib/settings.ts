@@ -33,7 +33,7 @@ const KNOWN: Record<string, string[]> = {
   clusters: ['name', 'role', 'nodes', 'secretArn'],
   files: ['landingBucketName', 'existingBucketArns', 'bucketKeyArn', 'notifications', 'memorySize', 'concurrency'],
   kafka: ['brokers', 'auth', 'mskClusterArn', 'secretArn', 'ca', 'caSecretArn'],
-  sink: ['secretArn', 'memorySize', 'concurrency', 'minimumPollers', 'maximumPollers'],
+  sink: ['secretArn', 'memorySize', 'concurrency', 'batchWindowSeconds', 'minimumPollers', 'maximumPollers'],
   clickstream: ['rate', 'burst', 'concurrency'],
   options: [
     'prefix', 'bundles', 'architecture', 'network', 'secretKeyArn', 'logRetentionDays', 'reserveConcurrency',

@@ -51,7 +51,8 @@ async fn register(state: &devstack::StackState, yaml: &str) {
 }
 
 impl Lane {
-    /// Starts a lane whose source `web` has the write key `wk_web_0001`.
+    /// Starts a lane whose source `web` has the write key `wk_web_0001`, and `strict`
+    /// the key `wk_strict_01`.
     pub async fn start(setup: Setup) -> Self {
         let stack = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -61,6 +62,7 @@ impl Lane {
         let state = stack.state();
         let url = state.function("pixel").unwrap().url.clone().unwrap();
         register(state, DOCUMENT).await;
+        register(state, STRICT).await;
         Self {
             control: Control::new(state),
             address: url.trim_start_matches("http://").to_owned(),
@@ -118,9 +120,22 @@ impl Lane {
         serde_json::from_slice(&object.body.collect().await.unwrap().into_bytes()).unwrap()
     }
 
+    /// The keys of the spill bucket.
+    pub async fn spilled(&self) -> Vec<String> {
+        let config = runtime::aws::configuration_for(&self.environment).await;
+        let client = runtime::aws::s3(&config, &self.environment);
+        let listed = client.list_objects_v2().bucket(devstack::SPILL_BUCKET).send().await.unwrap();
+        listed.contents().iter().map(|object| object.key().unwrap().to_owned()).collect()
+    }
+
     /// The events in the topic of `web`, by their ids, sorted.
     pub async fn ids(&self) -> Vec<String> {
-        let events = self.topic("events", PARTITIONS).await.into_iter().flatten();
+        self.ids_in("events", PARTITIONS).await
+    }
+
+    /// The events in a topic, by their ids, sorted.
+    pub async fn ids_in(&self, topic: &str, partitions: i32) -> Vec<String> {
+        let events = self.topic(topic, partitions).await.into_iter().flatten();
         let mut ids: Vec<String> =
             events.map(|event| event["messageId"].as_str().unwrap().to_owned()).collect();
         ids.sort();
@@ -142,6 +157,23 @@ stream:
     schemas:
       Priced: { type: object, required: [properties], properties: { properties: { type: object, required: [price] } } }
 table: { database: clickstream, name: raw_events, order_by: [_topic, _partition, _offset] }
+";
+
+/// Takes large events, of few.
+const STRICT: &str = "
+source: strict
+version: 1
+owner: tests
+kind: kafka
+stream:
+  topics: [strict]
+  pixel:
+    keys: [wk_strict_01]
+    max_event_bytes: 400000
+    bots: drop
+    do_not_track: drop
+    origins: ['https://shop.example']
+table: { database: clickstream, name: strict_events, order_by: [_topic, _partition, _offset] }
 ";
 
 fn options(setup: Setup) -> Options {
@@ -174,7 +206,11 @@ fn options(setup: Setup) -> Options {
         buckets,
         functions,
         kafka: Some(KafkaOptions {
-            topics: vec![topic("events", PARTITIONS), topic("events.invalid", 1)],
+            topics: vec![
+                topic("events", PARTITIONS),
+                topic("events.invalid", 1),
+                topic("strict", 1),
+            ],
             ..KafkaOptions::default()
         }),
         ..defaults

@@ -22,6 +22,14 @@ async fn events_of_an_outage_are_spilled_and_drained_in_order() {
         assert_eq!(send(visitor, 0).await, 200);
     }
     lane.control.stop_kafka().await.unwrap();
+    // More than a message of the queue takes: the bucket has it, the message its name.
+    let large = json!({
+        "event": "Large", "messageId": "large", "anonymousId": "v9",
+        "properties": {"text": "x".repeat(300_000)},
+    });
+    assert_eq!(lane.post("/v1/track?k=wk_strict_01", &large).await.0, 200);
+    let spilled = lane.spilled().await;
+    assert!(spilled.len() == 1 && spilled[0].starts_with("spill/"), "{spilled:?}");
     let away = Instant::now();
     for number in 1..20 {
         for visitor in 0..3 {
@@ -36,6 +44,12 @@ async fn events_of_an_outage_are_spilled_and_drained_in_order() {
         assert!(Instant::now() < deadline, "{:?}", lane.ids().await);
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
+    while lane.topic("strict", 1).await.concat().is_empty() || !lane.spilled().await.is_empty() {
+        assert!(Instant::now() < deadline, "{:?}", lane.spilled().await);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let strict = lane.topic("strict", 1).await.concat();
+    assert_eq!(strict[0]["properties"], large["properties"], "whole, and nothing is left behind");
     let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for event in lane.topic("events", PARTITIONS).await.concat() {
         let visitor = event["anonymousId"].as_str().unwrap().to_owned();

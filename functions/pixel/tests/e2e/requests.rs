@@ -157,3 +157,32 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
     let cookie = answer.headers()["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("mid=script-1; "), "{cookie}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_says_whose_events_it_takes() {
+    let lane = Lane::start(Setup { name: "pixel-policy", spills: false }).await;
+    let send = async |id: &str, header: (&str, &str)| {
+        let event = json!({"batch": [{"type": "page", "messageId": id}]});
+        let request = lane.request("POST", "/e?k=wk_strict_01").header(header.0, header.1);
+        lane.send(request.body(event.to_string().into()).unwrap()).await.status().as_u16()
+    };
+    assert_eq!(send("bot", ("user-agent", "Googlebot/2.1")).await, 200, "as any other");
+    assert_eq!(send("dnt", ("dnt", "1")).await, 200);
+    assert_eq!(send("gpc", ("sec-gpc", "1")).await, 200);
+    assert_eq!(send("stranger", ("origin", "https://elsewhere.example")).await, 403);
+    assert_eq!(send("shop", ("origin", "https://shop.example")).await, 200);
+    assert_eq!(send("app", ("dnt", "0")).await, 200);
+    assert_eq!(lane.ids_in("strict", 1).await, ["app", "shop"]);
+
+    // More than a batch may have together: it is split by event.
+    let events: Vec<Value> = (0..4)
+        .map(|number| {
+            let text = "x".repeat(300_000);
+            json!({"type": "page", "messageId": format!("split-{number}"), "properties": {"text": text}})
+        })
+        .collect();
+    let answer = lane.post("/v1/batch?k=wk_strict_01", &json!({"batch": events})).await;
+    assert_eq!(answer, (200, json!({"success": true})));
+    let ids = lane.ids_in("strict", 1).await;
+    assert_eq!(ids[2..], ["split-0", "split-1", "split-2", "split-3"]);
+}

@@ -1,0 +1,10 @@
+//! How the function is linked.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    // A program that lies where it was linked for: the loader has no hundred thousand
+    // addresses to correct before its first line runs (docs/decisions/0020).
+    if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+        println!("cargo::rustc-link-arg-bins=-no-pie");
+    }
+}

@@ -25,7 +25,7 @@ const MIN_WINDOW: u64 = 128 * 1024;
 const MAX_WINDOW: u64 = 4 * 1024 * 1024;
 /// Neighbouring row groups are fetched by one read up to this many bytes. Two
 /// such runs are in memory at a time, and the next is on its way.
-const RUN_BYTES: u64 = 12 * 1024 * 1024;
+const RUN_BYTES: u64 = 8 * 1024 * 1024;
 /// Slots of the runs, in front of those of the columns.
 const RUN_SLOTS: usize = 2;
 
@@ -297,10 +297,10 @@ mod tests {
     #[test]
     fn small_row_groups_are_fetched_together() {
         let group =
-            |at: u64| vec![chunk(0, at..at + 3 * MIB), chunk(1, at + 3 * MIB..at + 5 * MIB)];
-        let found = tracks(&[group(0), group(5 * MIB), group(10 * MIB), group(15 * MIB)]);
+            |at: u64| vec![chunk(0, at..at + 2 * MIB), chunk(1, at + 2 * MIB..at + 3 * MIB)];
+        let found = tracks(&[group(0), group(3 * MIB), group(6 * MIB), group(9 * MIB)]);
         let ranges: Vec<_> = found.iter().map(|track| (track.range.clone(), track.slot)).collect();
-        assert_eq!(ranges, [(0..10 * MIB, 0), (10 * MIB..20 * MIB, 1)]);
+        assert_eq!(ranges, [(0..6 * MIB, 0), (6 * MIB..12 * MIB, 1)]);
     }
 
     #[test]
@@ -354,12 +354,12 @@ mod tests {
     fn the_next_run_is_on_its_way() {
         let object = Arc::new(Counted::of(40 * 1024 * 1024));
         let group =
-            |at: u64| vec![chunk(0, at..at + 5 * MIB), chunk(1, at + 5 * MIB..at + 10 * MIB)];
-        let windows = Windows::new(object.clone(), &[0, 10, 20, 30].map(|at| group(at * MIB)));
+            |at: u64| vec![chunk(0, at..at + 4 * MIB), chunk(1, at + 4 * MIB..at + 8 * MIB)];
+        let windows = Windows::new(object.clone(), &[0, 8, 16, 24, 32].map(|at| group(at * MIB)));
         for at in (0..40).map(|at| at * MIB) {
             assert_eq!(windows.read(at, MIB).unwrap(), object.expected(at, MIB));
         }
-        assert_eq!((object.reads(), object.largest(), object.unannounced()), (4, 10 * MIB, 1));
+        assert_eq!((object.reads(), object.largest(), object.unannounced()), (5, 8 * MIB, 1));
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Mapper {
     }
 
     /// The columns as a batch: of [`Mapper::schema`], but for columns that are
-    /// held as dictionaries.
+    /// held as dictionaries or as views.
     fn batch(&self, columns: Vec<ArrayRef>) -> Result<RecordBatch, MapError> {
         let mut expanded = Vec::with_capacity(self.schema.fields().len());
         for (column, is_nested) in columns.into_iter().zip(&self.nested) {

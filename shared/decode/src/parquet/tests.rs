@@ -219,7 +219,7 @@ fn plain(group: usize) -> WriterProperties {
 /// (rows in a group, reads at most, largest read at most): a tail, then either
 /// runs of row groups, or 4 MiB windows of two columns.
 #[rstest]
-#[case(150_000, 4, 12 * MIB)]
+#[case(150_000, 6, 8 * MIB)]
 #[case(2_000_000, 9, 4 * MIB)]
 fn large_files_are_read_in_bounded_parts(
     #[case] group: usize,

@@ -1,7 +1,7 @@
-//! How the function is linked.
+//! How functions are linked: the build script of each of them.
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=../link.rs");
     // A program that lies where it was linked for: the loader has no hundred thousand
     // addresses to correct before its first line runs (docs/decisions/0020).
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {

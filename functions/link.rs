@@ -1,4 +1,5 @@
 //! How functions are linked: the build script of each of them.
+#![expect(clippy::print_stdout, reason = "so a build script says what it wants")]
 
 fn main() {
     println!("cargo::rerun-if-changed=../link.rs");

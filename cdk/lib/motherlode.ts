@@ -85,7 +85,13 @@ export class Motherlode extends Construct {
     output('FilesQueueArn', 'Where buckets that are there send their notifications, with notifications SQS', this.files.queue.queueArn);
     output('LedgerTableName', 'MOTHERLODE_LEDGER_TABLE of the command line', this.ledger.table.tableName);
     output('SourcesTableName', 'MOTHERLODE_SOURCES_TABLE of the command line', this.ledger.sources.tableName);
+    if (this.sink) {
+      output('KafkaDeadLettersUrl', 'MOTHERLODE_KAFKA_DLQ_URL of the command line', this.sink.deadLetters.queueUrl);
+    }
     if (this.clickstream) {
+      const { spillQueue, spillDeadLetters } = this.clickstream;
+      output('SpillQueueUrl', 'MOTHERLODE_SPILL_QUEUE_URL of the command line', spillQueue.queueUrl);
+      output('SpillDeadLettersUrl', 'MOTHERLODE_SPILL_DLQ_URL of the command line', spillDeadLetters.queueUrl);
       output('PixelUrl', 'Where events are sent to', this.clickstream.api.apiEndpoint);
     }
   }

@@ -91,7 +91,7 @@ class Guide(unittest.TestCase):
 
     def test_queues_are_those_of_the_stack(self):
         names = {r["Properties"]["QueueName"]["Fn::Sub"] for r in self.template["Resources"].values() if r["Type"] == "AWS::SQS::Queue"}
-        for queue in re.findall(r"\$stack(-[a-z]+-dlq)", self.text):
+        for queue in re.findall(r"(?:--queue-name \$stack|\$stack(?=-[a-z]+-dlq))(-[a-z-]+(?:\.fifo)?)", self.text):
             self.assertIn("${AWS::StackName}" + queue, names)
 
 

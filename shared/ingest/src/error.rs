@@ -301,6 +301,25 @@ pub enum IngestError {
         /// What Kafka says.
         reason: String,
     },
+    /// Records are nowhere any more.
+    #[error(
+        "{lost} records of {run} were never taken, and Kafka has them no more: its first is at offset {earliest} now; \
+         keep the topic for longer than a repair takes (`retention.ms`)"
+    )]
+    Lost {
+        /// The records.
+        run: String,
+        /// How many.
+        lost: u64,
+        /// The first offset that the partition still has.
+        earliest: i64,
+    },
+    /// Records are to be read from Kafka, and nobody says where it is.
+    #[error("{run} is to be read from Kafka, and MOTHERLODE_KAFKA_BROKERS is not set")]
+    NoBrokers {
+        /// The records.
+        run: String,
+    },
     /// The invocation's time was over before the INSERT was done.
     #[error(
         "{batch}: the time of the invocation was over before its INSERT was done; raise the function's timeout, or \
@@ -350,7 +369,10 @@ impl Disposed for IngestError {
             Self::NoProgress { .. } | Self::Gone { .. } | Self::WrongCount { .. } => {
                 Disposition::Fatal
             }
-            Self::NoTopic { .. } | Self::BeyondRetention { .. } => Disposition::Fatal,
+            Self::NoTopic { .. }
+            | Self::BeyondRetention { .. }
+            | Self::Lost { .. }
+            | Self::NoBrokers { .. } => Disposition::Fatal,
             Self::Records { cause, .. } => cause.disposition(),
             Self::Thread { .. }
             | Self::Unsettled { .. }

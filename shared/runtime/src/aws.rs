@@ -25,7 +25,12 @@ pub async fn configuration_for(environment: &Environment) -> SdkConfig {
     if let Some(region) = environment.get("AWS_REGION") {
         loader = loader.region(Region::new(region.to_owned()));
     }
-    if let Some(endpoint) = environment.get("AWS_ENDPOINT_URL") {
+    // Said here it would stand above AWS_ENDPOINT_URL_SQS and its like, which the SDK
+    // reads from the process's own variables.
+    let own = std::env::var("AWS_ENDPOINT_URL").ok();
+    if let Some(endpoint) =
+        environment.get("AWS_ENDPOINT_URL").filter(|it| own.as_deref() != Some(it))
+    {
         loader = loader.endpoint_url(endpoint);
     }
     if let (Some(id), Some(secret)) =

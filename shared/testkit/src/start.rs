@@ -35,6 +35,8 @@ pub struct Setup {
     /// trigger, if it is there, with its drain and their places for what Kafka does
     /// not take.
     pub pixel: Option<usize>,
+    /// After so many receives a message of the drain goes to its dead letters.
+    pub drain_receives: u32,
     /// Variables of the functions beside the stack's own.
     pub env: BTreeMap<String, String>,
 }
@@ -54,6 +56,8 @@ impl Setup {
             reconcile_seconds: None,
             sink: None,
             pixel: None,
+            // An outage lasts as long as it lasts.
+            drain_receives: 1000,
             concurrency: 2,
             env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         }
@@ -118,8 +122,7 @@ pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
         drain.queue = Some(QueueOptions {
             fifo: true,
             visibility_timeout_s: setup.visibility_timeout_s,
-            // An outage lasts as long as it lasts.
-            max_receive_count: 1000,
+            max_receive_count: setup.drain_receives,
             ..QueueOptions::default()
         });
         functions.extend([pixel, drain]);

@@ -228,8 +228,15 @@ impl StackState {
                 }
             }
         }
-        if let Some(drain) = self.function("drain").and_then(|drain| drain.queue_url.clone()) {
-            set("MOTHERLODE_SPILL_QUEUE_URL", drain);
+        let drain = self.function("drain");
+        if let Some(url) = drain.and_then(|drain| drain.queue_url.clone()) {
+            set("MOTHERLODE_SPILL_QUEUE_URL", url);
+        }
+        if let Some(url) = drain.and_then(|drain| drain.dlq_url.clone()) {
+            set("MOTHERLODE_SPILL_DLQ_URL", url);
+        }
+        if let Some(url) = self.function("kafka-sink").and_then(|sink| sink.dlq_url.clone()) {
+            set("MOTHERLODE_KAFKA_DLQ_URL", url);
         }
         if self.buckets.iter().any(|bucket| bucket == SPILL_BUCKET) {
             set("MOTHERLODE_SPILL_BUCKET", SPILL_BUCKET.into());

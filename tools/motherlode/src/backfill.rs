@@ -77,7 +77,8 @@ pub async fn run(args: &BackfillArgs, global: &Global, ui: &Ui) -> anyhow::Resul
     let bucket = args.bucket.clone().or_else(|| matching.bucket.clone());
     let bucket = bucket.unwrap_or_else(|| LANDING.to_owned());
     let prefix = args.prefix.clone().or_else(|| matching.prefix.clone()).unwrap_or_default();
-    let queues = target.queues()?;
+    let (sqs, queue) =
+        (target.sqs(), target.url("MOTHERLODE_QUEUE_URL", "the SQS queue of mother")?);
     let s3 = target.s3();
     let task = ui.task("backfill");
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / args.rate);
@@ -131,8 +132,7 @@ pub async fn run(args: &BackfillArgs, global: &Global, ui: &Ui) -> anyhow::Resul
                             part: None,
                         };
                         let body = serde_json::to_string(&named)?;
-                        let sent =
-                            queues.sqs.send_message().queue_url(&queues.queue).message_body(body);
+                        let sent = sqs.send_message().queue_url(&queue).message_body(body);
                         sent.send().await.context("sending a message to the queue").hint(|| {
                             "the operator needs sqs:SendMessage on the queue; run it again to go on"
                         })?;

@@ -146,6 +146,8 @@ mod tests {
     #[case("accounting --source s --check")]
     #[case("dlq list --limit 5")]
     #[case("dlq replay --object orders/")]
+    #[case("dlq list --of spill --topic events")]
+    #[case("dlq replay --of kafka")]
     #[case("backfill --source s --prefix p/ --since 2026-11-01 --rate 5 --plan")]
     #[case("reconcile --plan")]
     #[case("reconcile --source s --all --json")]
@@ -169,6 +171,8 @@ mod tests {
     #[case("sources dry-run a.csv --source a --source-file b")]
     #[case("sources rollback a")]
     #[case("--aws --stack a objects")]
+    #[case("dlq list --of nobody")]
+    #[case("dlq list --object a --topic b")]
     fn contradictions_are_refused(#[case] line: &str) {
         let words = std::iter::once("motherlode").chain(line.split(' '));
         match Cli::try_parse_from(words) {

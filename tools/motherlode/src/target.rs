@@ -13,16 +13,6 @@ use crate::failure::{Advise as _, advised};
 /// The stack that is used when none is named.
 pub const DEFAULT_STACK: &str = "local";
 
-/// The queue of mother and its dead letters.
-pub struct Queues {
-    /// The client.
-    pub sqs: aws_sdk_sqs::Client,
-    /// Address of the queue.
-    pub queue: String,
-    /// Address of the dead letters.
-    pub dead_letters: String,
-}
-
 /// A deployment.
 pub struct Target {
     /// What it is, in words: `the local stack local` or `AWS`.
@@ -94,18 +84,18 @@ impl Target {
         Ingest::wire_warehouse(&self.config, &self.environment).hint(no_deployment)
     }
 
-    /// The queue of mother and its dead letters.
+    /// The address of a queue.
     ///
     /// # Errors
-    /// When the environment does not name them.
-    pub fn queues(&self) -> anyhow::Result<Queues> {
-        let url = |name, what| self.environment.required(name, what).map(str::to_owned);
-        Ok(Queues {
-            sqs: runtime::aws::sqs(&self.config),
-            queue: url("MOTHERLODE_QUEUE_URL", "the SQS queue of mother").hint(no_deployment)?,
-            dead_letters: url("MOTHERLODE_DLQ_URL", "the queue of its dead letters")
-                .hint(no_deployment)?,
-        })
+    /// When the environment does not name it.
+    pub fn url(&self, name: &'static str, what: &'static str) -> anyhow::Result<String> {
+        self.environment.required(name, what).map(str::to_owned).hint(no_deployment)
+    }
+
+    /// The client of SQS.
+    #[must_use]
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        runtime::aws::sqs(&self.config)
     }
 
     /// The client of S3.

@@ -1,5 +1,6 @@
 //! A stack with the pixel, the drain and Kafka, and a client of the HTTP API.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ const TIME: Duration = Duration::from_secs(20);
 /// A running lane.
 pub struct Lane {
     _stack: AttachedStack,
+    /// Takes connections, and never reads from them.
+    _silent: TcpListener,
     /// The stack's control API.
     pub control: Control,
     address: String,
@@ -37,8 +40,19 @@ pub struct Lane {
 pub struct Setup {
     /// Name of the stack.
     pub name: &'static str,
-    /// Whether there is a spill queue and its drain.
-    pub spills: bool,
+    /// What there is beside Kafka.
+    pub spill: Spill,
+}
+
+/// The spill queue and its drain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Spill {
+    /// There is none.
+    Absent,
+    /// They work.
+    Works,
+    /// The pixel's calls reach it, and are never answered.
+    Silent,
 }
 
 /// Registers a source document, as an operator does.
@@ -54,9 +68,11 @@ impl Lane {
     /// Starts a lane whose source `web` has the write key `wk_web_0001`, and `strict`
     /// the key `wk_strict_01`.
     pub async fn start(setup: Setup) -> Self {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let options = options(setup, &silent);
         let stack = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(AttachedStack::start(&options(setup), &|_| ())).unwrap()
+            runtime.unwrap().block_on(AttachedStack::start(&options, &|_| ())).unwrap()
         });
         let stack = stack.await.unwrap();
         let state = stack.state();
@@ -69,6 +85,7 @@ impl Lane {
             brokers: state.kafka.as_ref().unwrap().bootstrap.clone(),
             environment: Environment::of(state.environment()),
             _stack: stack,
+            _silent: silent,
         }
     }
 
@@ -176,14 +193,18 @@ stream:
 table: { database: clickstream, name: strict_events, order_by: [_topic, _partition, _offset] }
 ";
 
-fn options(setup: Setup) -> Options {
+fn options(setup: Setup, silent: &TcpListener) -> Options {
     let programs = testkit::programs().unwrap();
     let mut pixel = FunctionOptions::new("pixel", programs.join("pixel"));
     pixel.http = true;
     pixel.concurrency = 2;
+    if setup.spill == Spill::Silent {
+        let address = format!("http://{}", silent.local_addr().unwrap());
+        pixel.env.insert("AWS_ENDPOINT_URL_SQS".to_owned(), address);
+    }
     let mut functions = vec![pixel];
     let mut buckets = vec![];
-    if setup.spills {
+    if setup.spill != Spill::Absent {
         let mut drain = FunctionOptions::new("drain", programs.join("drain"));
         drain.queue = Some(QueueOptions {
             fifo: true,

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::lane::{Lane, PARTITIONS, Setup};
+use crate::lane::{Lane, PARTITIONS, Setup, Spill};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_an_outage_are_spilled_and_drained_in_order() {
-    let lane = Lane::start(Setup { name: "pixel-outage", spills: true }).await;
+    let lane = Lane::start(Setup { name: "pixel-outage", spill: Spill::Works }).await;
     let send = async |visitor: u32, number: u32| {
         let event = json!({
             "event": "Step", "messageId": format!("{visitor}-{number:03}"),
@@ -68,7 +68,7 @@ async fn events_of_an_outage_are_spilled_and_drained_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_anything_durable_the_client_is_told_to_come_again() {
-    let lane = Lane::start(Setup { name: "pixel-nothing", spills: false }).await;
+    let lane = Lane::start(Setup { name: "pixel-nothing", spill: Spill::Absent }).await;
     lane.control.stop_kafka().await.unwrap();
     let request = lane.request("POST", "/e?k=wk_web_0001").header("content-type", "text/plain");
     let body = json!({"batch": [{"type": "page", "messageId": "late"}]}).to_string();
@@ -94,4 +94,21 @@ async fn without_anything_durable_the_client_is_told_to_come_again() {
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     assert!(lane.ids().await.contains(&"late".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spill_that_does_not_answer_is_no_reason_to_keep_the_client_waiting() {
+    let lane = Lane::start(Setup { name: "pixel-silent", spill: Spill::Silent }).await;
+    lane.control.stop_kafka().await.unwrap();
+    let began = Instant::now();
+    let event = json!({"event": "Step", "messageId": "kept-by-nobody"});
+    let request = lane.request("POST", "/v1/track?k=wk_web_0001");
+    let request = request.header("content-type", "application/json");
+    let answer = lane.send(request.body(event.to_string().into()).unwrap()).await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (503, &"5".parse().unwrap())
+    );
+    // Before Lambda ends the invocation, which nobody would get an answer of.
+    assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
 }

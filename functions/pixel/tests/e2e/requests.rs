@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::lane::{Lane, Setup};
+use crate::lane::{Lane, Setup, Spill};
 
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -14,7 +14,7 @@ fn gzip(text: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
-    let lane = Lane::start(Setup { name: "pixel-requests", spills: true }).await;
+    let lane = Lane::start(Setup { name: "pixel-requests", spill: Spill::Works }).await;
 
     // Segment's API: one event of each kind, and a batch.
     for (kind, more) in [
@@ -160,7 +160,7 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_says_whose_events_it_takes() {
-    let lane = Lane::start(Setup { name: "pixel-policy", spills: false }).await;
+    let lane = Lane::start(Setup { name: "pixel-policy", spill: Spill::Absent }).await;
     let send = async |id: &str, header: (&str, &str)| {
         let event = json!({"batch": [{"type": "page", "messageId": id}]});
         let request = lane.request("POST", "/e?k=wk_strict_01").header(header.0, header.1);

@@ -5,6 +5,7 @@
 //! for and which INSERT is pending. What is accounted for is dropped; what is
 //! pending is sent again as it was, whatever the new batch holds of it.
 
+mod again;
 mod land;
 mod map;
 mod pay;

@@ -233,7 +233,7 @@ fn within(delivered: &Delivered, run: &Run) -> Option<Vec<StreamRecord>> {
     Some(delivered.records.iter().filter(is_in).cloned().collect())
 }
 
-fn record_of(run: &Run, stored: kafka::StoredRecord) -> StreamRecord {
+pub(crate) fn record_of(run: &Run, stored: kafka::StoredRecord) -> StreamRecord {
     let kafka::StoredRecord { offset, record } = stored;
     StreamRecord {
         topic: Arc::from(run.topic.as_str()),

@@ -22,7 +22,7 @@ async fn a_dead_letter_is_listed_with_its_reason_and_replayed_once_its_cause_is_
     let only = ["dlq", "list", "--object", "dlq-one/"];
     let listed = answer(&lake, &only).await;
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
-    assert_eq!(listed[0]["objects"], json!(["s3://landing/dlq-one/wrong-column.csv"]));
+    assert_eq!(listed[0]["names"], json!(["s3://landing/dlq-one/wrong-column.csv"]));
     let reason = listed[0]["reason"].as_str().unwrap();
     assert!(reason.contains("dlq-one") && reason.contains("`required`"), "{reason}");
     assert_eq!(answer(&lake, &only).await, listed, "looking changes nothing");
@@ -35,6 +35,6 @@ async fn a_dead_letter_is_listed_with_its_reason_and_replayed_once_its_cause_is_
     assert_eq!(answer(&lake, &only).await, json!([]));
     // The other one is where it was, and is seen by others.
     let other = answer(&lake, &["dlq", "list", "--object", "no-source"]).await;
-    assert_eq!(other[0]["objects"], json!(["s3://landing/no-source-takes-this.csv"]));
+    assert_eq!(other[0]["names"], json!(["s3://landing/no-source-takes-this.csv"]));
     lake.dead_letter("no-source-takes-this.csv").await.unwrap();
 }

@@ -4,6 +4,7 @@
 
 mod backfill;
 mod dead_letters;
+mod letters_of_streams;
 mod migrate;
 mod quarantine;
 mod reload;

@@ -1,0 +1,340 @@
+//! `dlq`: messages that could not be handled, with the reasons, and their replay.
+
+mod files;
+mod kafka;
+mod spill;
+
+use std::collections::{BTreeMap, HashSet};
+
+use anyhow::Context as _;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use clap::{Args, Subcommand, ValueEnum};
+use ingest::Ingest;
+use serde::Serialize;
+
+use crate::cli::Global;
+use crate::failure::{Advise as _, advised, usage};
+use crate::table::Table;
+use crate::target::Target;
+use crate::times::utc;
+use crate::ui::Ui;
+
+/// Seconds that messages stay hidden from others while they are looked at.
+const LOOKING_SECONDS: i32 = 60;
+
+/// Commands on the dead letters.
+#[derive(Debug, Subcommand)]
+pub enum DlqCommand {
+    /// The dead letters, with what they name and why that failed. Each stays where
+    /// it is.
+    List(DlqArgs),
+    /// Try them again, after what stood in the way was mended: messages of files
+    /// and of the spill go back to their queue, records of Kafka are read and
+    /// taken at once.
+    Replay(DlqArgs),
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub struct DlqArgs {
+    /// Whose dead letters.
+    #[arg(long, value_enum, default_value_t = Of::Files)]
+    of: Of,
+    /// Only those that name an object whose key begins so; of files.
+    #[arg(long, value_name = "PREFIX")]
+    object: Option<String>,
+    /// Only those of this topic; of the spill and of Kafka.
+    #[arg(long, conflicts_with = "object")]
+    topic: Option<String>,
+    /// At most this many.
+    #[arg(long, default_value_t = 1000)]
+    limit: usize,
+}
+
+/// Whose dead letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Of {
+    /// Messages of mother, that name files.
+    Files,
+    /// Messages of the drain: spilled events that Kafka did not take. Of a slice of
+    /// visitors, ten are seen at a time.
+    Spill,
+    /// What the triggers of kafka-sink gave up, by partition and offsets.
+    Kafka,
+}
+
+impl DlqArgs {
+    fn check(&self) -> anyhow::Result<()> {
+        match self.of {
+            Of::Files if self.topic.is_some() => {
+                Err(usage("--topic needs `--of spill` or `--of kafka`"))
+            }
+            Of::Spill | Of::Kafka if self.object.is_some() => {
+                Err(usage("--object is of files: these have a --topic"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_meant(&self, understood: &Understood) -> bool {
+        let keys = &understood.keys;
+        self.object.as_ref().is_none_or(|prefix| keys.iter().any(|key| key.starts_with(prefix)))
+            && self.topic.as_ref().is_none_or(|topic| keys.contains(topic))
+    }
+}
+
+/// What is understood of a message.
+struct Understood {
+    /// Keys of the objects that it names, or topics.
+    keys: Vec<String>,
+    /// The same, so that one finds them: objects, topics, or runs of records.
+    places: Vec<String>,
+    /// What is known of them, or why the message is not understood.
+    reason: String,
+}
+
+impl Understood {
+    fn nothing(reason: String) -> Self {
+        Self { keys: Vec::new(), places: Vec::new(), reason }
+    }
+}
+
+/// A dead letter.
+#[derive(Debug, Serialize)]
+struct Letter {
+    /// SQS's name of the message.
+    message_id: String,
+    /// When it was first sent.
+    sent: String,
+    /// What it names: objects, a topic, or runs of records.
+    names: Vec<String>,
+    /// What is known of that, or why the message is not understood.
+    reason: String,
+    /// Records that were taken for it, and had not been before; of Kafka.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken: Option<u64>,
+    #[serde(skip)]
+    body: String,
+    #[serde(skip)]
+    receipt: String,
+    #[serde(skip)]
+    group: Option<String>,
+}
+
+/// Where dead letters are, and where they go from there.
+struct Queues {
+    sqs: aws_sdk_sqs::Client,
+    dead_letters: String,
+    /// None where they are taken by ourselves.
+    queue: Option<String>,
+}
+
+impl Queues {
+    fn of(target: &Target, of: Of) -> anyhow::Result<Self> {
+        let (dead_letters, queue) = match of {
+            Of::Files => (
+                target.url("MOTHERLODE_DLQ_URL", "the queue of mother's dead letters")?,
+                Some(target.url("MOTHERLODE_QUEUE_URL", "the SQS queue of mother")?),
+            ),
+            Of::Spill => (
+                target.url("MOTHERLODE_SPILL_DLQ_URL", "the queue of the drain's dead letters")?,
+                Some(target.url("MOTHERLODE_SPILL_QUEUE_URL", "the spill queue")?),
+            ),
+            Of::Kafka => (
+                target.url("MOTHERLODE_KAFKA_DLQ_URL", "the queue of the sink's dead letters")?,
+                None,
+            ),
+        };
+        Ok(Self { sqs: target.sqs(), dead_letters, queue })
+    }
+
+    /// Sends a message to its queue again.
+    async fn send(&self, queue: &str, letter: &Letter) -> anyhow::Result<()> {
+        let send = self.sqs.send_message().queue_url(queue).message_body(&letter.body);
+        let send = match &letter.group {
+            // Content has no part in it: an event may be sent twice on purpose.
+            Some(group) => send
+                .message_group_id(group)
+                .message_deduplication_id(uuid::Uuid::new_v4().to_string()),
+            None => send,
+        };
+        send.send().await.map(drop).context("sending a message to the queue").hint(rights)
+    }
+
+    async fn delete(&self, letter: &Letter) -> anyhow::Result<()> {
+        let gone = self.sqs.delete_message().queue_url(&self.dead_letters);
+        let gone = gone.receipt_handle(&letter.receipt).send().await;
+        gone.map(drop).context("deleting a dead letter that was tried again").hint(rights)
+    }
+
+    async fn show(&self, letter: &Letter) -> anyhow::Result<()> {
+        let shown = self.sqs.change_message_visibility().queue_url(&self.dead_letters);
+        let shown = shown.receipt_handle(&letter.receipt).visibility_timeout(0).send().await;
+        shown.map(drop).context("letting a dead letter be seen again").hint(rights)
+    }
+}
+
+/// Does what is asked.
+pub async fn run(command: DlqCommand, global: &Global, ui: &Ui) -> anyhow::Result<()> {
+    let (DlqCommand::List(args) | DlqCommand::Replay(args)) = &command;
+    args.check()?;
+    let target = Target::find(global).await?;
+    let queues = Queues::of(&target, args.of)?;
+    let ingest = match args.of {
+        Of::Files => target.ingest()?,
+        Of::Spill | Of::Kafka => target.ingest_with_records().await?,
+    };
+    match &command {
+        DlqCommand::List(args) => {
+            let letters = look(args, args.limit, &queues, &ingest).await?;
+            for letter in &letters {
+                queues.show(letter).await?;
+            }
+            if letters.is_empty() {
+                ui.note("there is no dead letter (of this kind)");
+            }
+            ui.answer(&letters, || render(&letters))
+        }
+        DlqCommand::Replay(args) => replay(args, &queues, &ingest, ui).await,
+    }
+}
+
+/// A letter goes only after what it names was sent or taken: a crash in between
+/// does it twice, which the ledger makes harmless.
+async fn replay(args: &DlqArgs, queues: &Queues, ingest: &Ingest, ui: &Ui) -> anyhow::Result<()> {
+    let task = ui.task("dlq replay");
+    let (mut done, mut stay) = (Vec::new(), Vec::new());
+    // What comes back while the others are sent is not sent for ever.
+    let mut bodies = HashSet::new();
+    while done.len() + stay.len() < args.limit {
+        let letters = look(args, args.limit - done.len() - stay.len(), queues, ingest).await?;
+        let (letters, again): (Vec<_>, Vec<_>) =
+            letters.into_iter().partition(|letter| bodies.insert(letter.body.clone()));
+        for letter in &again {
+            queues.show(letter).await?;
+        }
+        if letters.is_empty() {
+            break;
+        }
+        for mut letter in letters {
+            task.at("trying again", &format!("number {}", done.len() + stay.len() + 1));
+            match &queues.queue {
+                Some(queue) => queues.send(queue, &letter).await?,
+                None => match kafka::take(&letter.body, ingest).await {
+                    Ok(taken) => letter.taken = Some(taken),
+                    Err(error) => {
+                        queues.show(&letter).await?;
+                        letter.reason = format!("{error:#}");
+                        stay.push(letter);
+                        continue;
+                    }
+                },
+            }
+            queues.delete(&letter).await?;
+            done.push(letter);
+        }
+    }
+    drop(task);
+    ui.answer(&done, || match args.of {
+        Of::Files => format!(
+            "{} messages were sent to the queue again; follow them with `motherlode objects`",
+            done.len()
+        ),
+        Of::Spill => format!("{} messages were sent to the spill queue again", done.len()),
+        Of::Kafka => format!(
+            "{} dead letters are settled: {} records were taken that had not been",
+            done.len(),
+            done.iter().filter_map(|letter| letter.taken).sum::<u64>()
+        ),
+    })?;
+    match stay.first() {
+        None => Ok(()),
+        Some(first) => Err(advised(
+            format!("{} dead letters stay; the first: {}", stay.len(), first.reason),
+            "mend what they say and replay them again; what was taken is not taken twice",
+        )),
+    }
+}
+
+/// Receives every dead letter once; those that are not meant are shown again at
+/// once.
+async fn look(
+    args: &DlqArgs,
+    limit: usize,
+    queues: &Queues,
+    ingest: &Ingest,
+) -> anyhow::Result<Vec<Letter>> {
+    let mut letters = BTreeMap::new();
+    let mut others = Vec::new();
+    while letters.len() < limit {
+        let most = i32::try_from((limit - letters.len()).min(10)).unwrap_or(10);
+        let received = queues
+            .sqs
+            .receive_message()
+            .queue_url(&queues.dead_letters)
+            .max_number_of_messages(most)
+            .visibility_timeout(LOOKING_SECONDS)
+            // A short poll asks some of the servers only, and may find nothing.
+            .wait_time_seconds(1)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
+            .send()
+            .await
+            .context("receiving dead letters")
+            .hint(rights)?;
+        let messages = received.messages.unwrap_or_default();
+        if messages.is_empty() {
+            break;
+        }
+        for message in messages {
+            let number = letters.len() + others.len();
+            let body = message.body().unwrap_or_default();
+            let understood = match args.of {
+                Of::Files => files::read(body, ingest).await?,
+                Of::Spill => spill::read(body, ingest).await,
+                Of::Kafka => kafka::read(body, ingest).await,
+            };
+            let is_meant = args.is_meant(&understood);
+            let letter = letter(&message, understood);
+            match is_meant {
+                // In the order in which they came.
+                true => drop(letters.insert(number, letter)),
+                false => others.push(letter),
+            }
+        }
+    }
+    for letter in &others {
+        queues.show(letter).await?;
+    }
+    Ok(letters.into_values().collect())
+}
+
+fn letter(message: &Message, understood: Understood) -> Letter {
+    let attribute = |name| message.attributes().and_then(|all| all.get(&name));
+    let sent = attribute(MessageSystemAttributeName::SentTimestamp);
+    let sent = sent.and_then(|ms| ms.parse().ok()).map(utc).unwrap_or_default();
+    Letter {
+        message_id: message.message_id().unwrap_or_default().to_owned(),
+        sent,
+        names: understood.places,
+        reason: understood.reason,
+        taken: None,
+        body: message.body().unwrap_or_default().to_owned(),
+        receipt: message.receipt_handle().unwrap_or_default().to_owned(),
+        group: attribute(MessageSystemAttributeName::MessageGroupId).cloned(),
+    }
+}
+
+fn render(letters: &[Letter]) -> String {
+    let mut table = Table::new(["sent (UTC)", "names", "reason"]).cut(100);
+    for letter in letters {
+        table.row([letter.sent.clone(), letter.names.join(" "), letter.reason.clone()]);
+    }
+    table.to_string()
+}
+
+fn rights() -> String {
+    "the operator needs sqs:ReceiveMessage, DeleteMessage and ChangeMessageVisibility on the dead letters, and \
+     SendMessage on the queue"
+        .to_owned()
+}

@@ -22,8 +22,9 @@ use model::document::{Compression, Drift, Format};
 use model::{BatchPlan, ColumnType};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::LogicalType;
+use parquet::basic::{ConvertedType, LogicalType};
 use parquet::file::metadata::ParquetMetaData;
+use parquet::file::statistics::Statistics;
 use parquet::schema::types::Type;
 
 use super::profile::Profile;
@@ -41,6 +42,7 @@ pub fn parquet(file: &Path) -> anyhow::Result<Sample> {
         .with_context(reading)
         .hint(|| DAMAGED)?;
     let nulls = null_counts(builder.metadata());
+    let ranges = ranges(builder.metadata());
     let total = builder.metadata().file_metadata().num_rows();
     let schema = builder.schema().clone();
     let most = usize::try_from(ROWS).unwrap_or(usize::MAX);
@@ -77,8 +79,13 @@ pub fn parquet(file: &Path) -> anyhow::Result<Sample> {
         // The statistics know the rows behind the sample too.
         field.profile.nulls =
             nulls.get(&field.path[0]).copied().unwrap_or(0).max(field.profile.nulls);
+        if let Some(range) = ranges.get(&field.path[0])
+            && matches!(field.stated, Some((ColumnType::Int(_) | ColumnType::UInt(_), _)))
+        {
+            field.profile.stretch(*range);
+        }
         if uuids.contains(&field.path[0]) {
-            field.stated = Some((ColumnType::Uuid, "UUID".to_owned()));
+            field.stated = Some((ColumnType::Uuid, says("UUID")));
         }
     }
     Ok(sample)
@@ -176,7 +183,7 @@ fn with_unread(mut read: Vec<Field>, schema: &Schema, rows: u64) -> Vec<Field> {
         for row in 0..rows {
             profile.stated(&row.to_string());
         }
-        let stated = Some((column_type, field.data_type().to_string()));
+        let stated = Some((column_type, says(&field.data_type().to_string())));
         Field { path: vec![field.name().clone()], profile, stated }
     };
     schema.fields().iter().map(field).collect()
@@ -252,6 +259,46 @@ fn null_counts(metadata: &ParquetMetaData) -> HashMap<String, u64> {
     counts
 }
 
+/// The least and the greatest integer of each column that is no struct or list, as far
+/// as the statistics know them.
+fn ranges(metadata: &ParquetMetaData) -> HashMap<String, (i128, i128)> {
+    let mut ranges: HashMap<String, (i128, i128)> = HashMap::new();
+    for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+        use ConvertedType::{UINT_8, UINT_16, UINT_32, UINT_64};
+        let is_signed =
+            !matches!(column.column_descr().converted_type(), UINT_8 | UINT_16 | UINT_32 | UINT_64);
+        let found = match column.statistics() {
+            Some(Statistics::Int32(found)) => {
+                found.min_opt().zip(found.max_opt()).map(|(low, high)| {
+                    let wide = |it: &i32| {
+                        if is_signed { i128::from(*it) } else { i128::from(it.cast_unsigned()) }
+                    };
+                    (wide(low), wide(high))
+                })
+            }
+            Some(Statistics::Int64(found)) => {
+                found.min_opt().zip(found.max_opt()).map(|(low, high)| {
+                    let wide = |it: &i64| {
+                        if is_signed { i128::from(*it) } else { i128::from(it.cast_unsigned()) }
+                    };
+                    (wide(low), wide(high))
+                })
+            }
+            _ => None,
+        };
+        if let ([name], Some((low, high))) = (column.column_path().parts(), found) {
+            let range = ranges.entry(name.clone()).or_insert((low, high));
+            *range = (range.0.min(low), range.1.max(high));
+        }
+    }
+    ranges
+}
+
+/// Why a column has the type that it has.
+fn says(words: &str) -> String {
+    format!("the file says {words}")
+}
+
 fn sample(
     format: Format,
     compression: &'static str,
@@ -261,7 +308,7 @@ fn sample(
     let schema: &Schema = batch.schema_ref();
     let fields = schema.fields().iter().zip(batch.columns()).map(|(field, array)| {
         let profile = profile(array);
-        let stated = Some((column_type(array, &profile), field.data_type().to_string()));
+        let stated = Some((column_type(array, &profile), says(&field.data_type().to_string())));
         Field { path: vec![field.name().clone()], profile, stated }
     });
     Sample {
@@ -288,7 +335,10 @@ fn profile(array: &ArrayRef) -> Profile {
         if is_date {
             profile.moments.take(&text);
         }
-        profile.stated(&text);
+        match text.parse() {
+            Ok(value) if array.data_type().is_integer() => profile.integer(value),
+            _ => profile.stated(&text),
+        }
     }
     profile
 }

@@ -8,6 +8,7 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 
 use anyhow::Context as _;
+use model::ColumnType;
 use model::document::{Format, Json as JsonFormat, JsonLayout};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 
@@ -314,11 +315,47 @@ impl Node {
                 self.profile.object();
             }
             // A key that a row lacks is NULL too.
+            let is_object = self.profile.objects == self.profile.values;
             self.profile.nulls = rows.saturating_sub(self.profile.values);
-            fields.push(Field { path: path.clone(), profile: self.profile, stated: None });
+            let stated = if is_object { map(&self.children) } else { None };
+            fields.push(Field { path: path.clone(), profile: self.profile, stated });
         }
         path.pop();
     }
+}
+
+/// What objects are whose keys are data: maps, where all values are alike.
+fn map(children: &[Node]) -> Option<(ColumnType, String)> {
+    if children.is_empty() || children.iter().any(|child| !child.children.is_empty()) {
+        return None;
+    }
+    let all = |count: fn(&Profile) -> u64| {
+        children.iter().all(|child| count(&child.profile) == child.profile.values)
+    };
+    let is_within = |child: &Node| {
+        let limits = i128::from(i64::MIN)..=i128::from(i64::MAX);
+        child
+            .profile
+            .range
+            .is_none_or(|(low, high)| limits.contains(&low) && limits.contains(&high))
+    };
+    let (value, what) = if all(|it| it.texts) {
+        (ColumnType::String, "texts")
+    } else if all(|it| it.booleans) {
+        (ColumnType::Bool, "truth values")
+    } else if all(|it| it.integers) && children.iter().all(is_within) {
+        (ColumnType::Int(64), "whole numbers")
+    } else if all(|it| it.integers + it.floats) {
+        (ColumnType::Float(64), "numbers")
+    } else {
+        return None;
+    };
+    let value = match children.iter().any(|child| child.profile.nulls > 0) {
+        true => ColumnType::Nullable(Box::new(value)),
+        false => value,
+    };
+    let reason = format!("objects whose keys are data, with {what}");
+    Some((ColumnType::Map(Box::new(ColumnType::String), Box::new(value)), reason))
 }
 
 fn take(profile: &mut Profile, value: Json) {

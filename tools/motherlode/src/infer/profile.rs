@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::moments::Moments;
 
@@ -39,8 +40,14 @@ pub struct Profile {
     pub is_below: bool,
     /// Whether a number begins with a zero that a number would lose.
     pub is_padded: bool,
-    /// Whether every text is a UUID.
+    /// Most digits behind the point of a number; none when one has an exponent.
+    pub scale: Option<usize>,
+    /// UUIDs among the texts.
     pub uuids: u64,
+    /// IPv4 addresses among the texts.
+    pub ipv4: u64,
+    /// IPv6 addresses among the texts.
+    pub ipv6: u64,
     /// The dates and times that the texts are.
     pub moments: Moments,
     /// What the elements of arrays have in common.
@@ -63,9 +70,7 @@ impl Profile {
     /// An integer.
     pub fn integer(&mut self, value: i128) {
         self.integers += 1;
-        self.range = Some(
-            self.range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))),
-        );
+        self.stretch((value, value));
         self.note(&value.to_string());
     }
 
@@ -80,15 +85,23 @@ impl Profile {
 
     /// Another number, as it was written.
     pub fn float(&mut self, text: &str) {
+        let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        let is_plain = !text.contains(['e', 'E']);
+        self.scale = match self.scale {
+            None if self.floats > 0 => None,
+            scale => is_plain.then(|| scale.unwrap_or(0).max(decimals)),
+        };
         self.floats += 1;
         self.note(text);
     }
 
-    /// A text that is a text, whatever it looks like, unless it is a time or a
-    /// UUID: a quoted value in JSON.
+    /// A text that is a text, whatever it looks like, unless it is a time, a UUID or
+    /// an address: a quoted value in JSON.
     pub fn text(&mut self, text: &str) {
         self.texts += 1;
         self.uuids += u64::from(is_uuid(text));
+        self.ipv4 += u64::from(text.parse::<Ipv4Addr>().is_ok());
+        self.ipv6 += u64::from(text.parse::<Ipv6Addr>().is_ok());
         self.moments.take(text);
         self.note(text);
     }
@@ -138,6 +151,12 @@ impl Profile {
     /// A value of a type that the file states.
     pub fn stated(&mut self, text: &str) {
         self.note(text);
+    }
+
+    /// What the file says of integers that were not looked at.
+    pub fn stretch(&mut self, (low, high): (i128, i128)) {
+        self.range =
+            Some(self.range.map_or((low, high), |(l, h): (i128, i128)| (l.min(low), h.max(high))));
     }
 
     /// How many different values there are, give or take a hash.
@@ -218,6 +237,20 @@ mod tests {
         let found: Vec<_> =
             counts.iter().filter(|(_, count)| *count == 1).map(|(kind, _)| *kind).collect();
         assert_eq!(found, [kind]);
+    }
+
+    #[rstest]
+    #[case(&["1.5", "2.25", "3"], Some(2))]
+    #[case(&["1.5", "2e3", "2.25"], None)]
+    #[case(&["2e3", "2.25"], None)]
+    #[case(&["7"], None)]
+    fn digits_behind_the_point_are_counted(
+        #[case] texts: &[&str],
+        #[case] expected: Option<usize>,
+    ) {
+        let mut profile = Profile::default();
+        texts.iter().for_each(|text| profile.untyped(text));
+        assert_eq!(profile.scale, expected);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub struct Field {
     pub path: Vec<String>,
     /// What it holds.
     pub profile: Profile,
-    /// The type that the file itself states, and how it states it.
+    /// The type that follows from the file as a whole, and why.
     pub stated: Option<(ColumnType, String)>,
 }
 

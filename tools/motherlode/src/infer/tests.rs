@@ -119,9 +119,42 @@ fn an_identity_has_room_to_grow() {
 #[case("2020-01-01 10:00\n", "DateTime('UTC')")]
 #[case("1850-01-01\n", "String")]
 #[case("67e55044-10b1-426f-9247-bb680e5fe0c8\n", "UUID")]
+#[case("192.0.2.1\n127.0.0.1\n", "IPv4")]
+#[case("2001:db8::1\n::1\n", "IPv6")]
+#[case("192.0.2.1\n::1\n", "String")]
+#[case("192.0.2.300\n", "String")]
 fn columns_of_csv_get_types(#[case] rows: &str, #[case] expected: &str) {
     let proposal = propose("a.csv", format!("value\n{rows}").as_bytes());
     assert_eq!(proposal.document.columns[0].column_type, expected);
+}
+
+/// Money is exact, and only what is called so is money.
+#[rstest]
+#[case("total_price", "1.5\n20\n", "Decimal(18, 2)")]
+#[case("Net Amount", "1.505\n-20.1\n", "Decimal(18, 4)")]
+#[case("fee", "0.00001\n", "Float64")]
+#[case("fee", "1.5\n1e3\n", "Float64")]
+#[case("fee", "1.5\n5000000000000\n", "Float64")]
+#[case("price", "3\n4\n", "UInt8")]
+#[case("priceless", "1.5\n", "Float64")]
+fn money_is_exact(#[case] name: &str, #[case] rows: &str, #[case] expected: &str) {
+    let proposal = propose("a.csv", format!("{name}\n{rows}").as_bytes());
+    assert_eq!(proposal.document.columns[0].column_type, expected);
+}
+
+/// Objects whose keys are data are maps, where all values are alike.
+#[rstest]
+#[case("1", "2", "Map(String, Int64)")]
+#[case("1", "2.5", "Map(String, Float64)")]
+#[case("\"a\"", "\"b\"", "Map(String, String)")]
+#[case("true", "null", "Map(String, Nullable(Bool))")]
+#[case("1", "\"b\"", "String")]
+#[case("1", "{\"a\": 1}", "String")]
+fn objects_with_many_keys_are_maps(#[case] one: &str, #[case] other: &str, #[case] expected: &str) {
+    let pairs: Vec<_> = (0..120).map(|key| format!("\"k{key}\": {one}")).collect();
+    let text = format!("{{\"a\": {{{}}}}}\n{{\"a\": {{\"k7\": {other}}}}}\n", pairs.join(", "));
+    let proposal = propose("a.jsonl", text.as_bytes());
+    assert_eq!(types(&proposal), [format!("a {expected}")], "{}", proposal.yaml);
 }
 
 #[rstest]
@@ -378,10 +411,61 @@ fn arrow_and_parquet_state_their_types() {
         let proposal = propose(name, &content);
         assert_eq!(
             types(&proposal),
-            ["name LowCardinality(String)", "n Nullable(Int32)", "day Date"],
+            ["name LowCardinality(String)", "n Nullable(UInt8)", "day Date"],
             "{name}"
         );
         let column = ColumnType::parse(&proposal.document.columns[0].column_type);
         assert!(column.is_ok());
     }
+}
+
+/// Writers make whole numbers as wide as they can; the statistics know the rows that
+/// are not looked at, and no type is wider than the file's own.
+#[test]
+fn whole_numbers_of_parquet_get_the_smallest_type_that_holds_them() {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt16Array, UInt64Array};
+
+    let rows = 30_000;
+    let wide = |value: &dyn Fn(i64) -> i64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values((0..rows).map(value)))
+    };
+    let batch = RecordBatch::try_from_iter([
+        ("month", wide(&|row| row % 12 + 1)),
+        ("late", wide(&|row| if row == rows - 1 { -70_000 } else { row % 7 })),
+        ("full", wide(&|row| if row == 0 { i64::MIN } else { row % 9 })),
+        ("created", wide(&|row| 1_700_000_000_000 + row % 50)),
+        ("user_id", wide(&|row| row)),
+        ("short_id", Arc::new(UInt16Array::from_iter_values((0..30_000).map(|row| row)))),
+        (
+            "huge",
+            Arc::new(UInt64Array::from_iter_values((0..30_000).map(|row| u64::MAX - row % 3))),
+        ),
+    ])
+    .unwrap();
+    let mut parquet = Vec::new();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(&mut parquet, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let proposal = propose("c.parquet", &parquet);
+    assert!(!proposal.is_whole);
+    assert_eq!(
+        types(&proposal),
+        [
+            "month UInt8",
+            "late Int32",
+            "full Int64",
+            "created DateTime64(3, 'UTC')",
+            "user_id UInt64",
+            "short_id UInt16",
+            "huge UInt64"
+        ]
+    );
+    assert!(
+        proposal.yaml.contains("the file says Int64; 1 to 12, with headroom"),
+        "{}",
+        proposal.yaml
+    );
 }

@@ -38,7 +38,12 @@ struct Bare {
     column_type: ColumnType,
     format: Option<String>,
     reasons: Vec<String>,
+    /// The widest integers that the file can have, where it says so.
+    most_bits: u16,
 }
+
+/// Bits of the widest integers.
+const ANY_BITS: u16 = 256;
 
 /// The columns for a sample, in its order.
 #[must_use]
@@ -82,7 +87,7 @@ fn finish(
     sample: &Sample,
 ) -> Chosen {
     let profile = &field.profile;
-    let Bare { mut column_type, format, mut reasons } = bare;
+    let Bare { mut column_type, format, mut reasons, most_bits } = bare;
     let distinct = profile.distinct();
     if column_type == ColumnType::String
         && profile.values > 0
@@ -98,11 +103,11 @@ fn finish(
     // The rows behind a sample count on: the smallest type would refuse them.
     if profile.values >= IDENTITY_FROM && distinct.saturating_mul(10) >= profile.values * 9 {
         let wide = match column_type {
-            ColumnType::UInt(8..=32) => Some(ColumnType::UInt(64)),
-            ColumnType::Int(8..=32) => Some(ColumnType::Int(64)),
+            ColumnType::UInt(8..=32) => Some(ColumnType::UInt(most_bits.min(64))),
+            ColumnType::Int(8..=32) => Some(ColumnType::Int(most_bits.min(64))),
             _ => None,
         };
-        if let Some(wide) = wide {
+        if let Some(wide) = wide.filter(|wide| *wide != column_type) {
             reasons.push("nearly all are different: an identity, which grows".to_owned());
             column_type = wide;
         }
@@ -163,20 +168,39 @@ fn nullable(column_type: ColumnType) -> ColumnType {
 }
 
 fn bare(field: &Field, format: &Format) -> Bare {
-    if let Some((column_type, words)) = &field.stated {
-        let reasons = vec![format!("the file says {words}")];
-        return Bare { column_type: column_type.clone(), format: None, reasons };
-    }
     let name = field.path.last().map(String::as_str).unwrap_or_default();
+    if let Some((column_type, reason)) = &field.stated {
+        return stated(column_type, reason, &field.profile, name);
+    }
     of_profile(&field.profile, name, matches!(format, Format::Csv(_)))
 }
 
-fn of_profile(profile: &Profile, name: &str, is_csv: bool) -> Bare {
-    let because = |column_type, reason: &str| Bare {
-        column_type,
-        format: None,
-        reasons: vec![reason.to_owned()],
+/// The type that the file states; of whole numbers, which many a writer makes as wide
+/// as it can, the smallest that holds them.
+fn stated(column_type: &ColumnType, reason: &str, profile: &Profile, name: &str) -> Bare {
+    let own = Bare::new(column_type.clone(), reason);
+    let (ColumnType::Int(bits @ ..=64) | ColumnType::UInt(bits @ ..=64)) = *column_type else {
+        return own;
     };
+    let own = Bare { most_bits: bits, ..own };
+    let Some(range) = profile.range else { return own };
+    let mut small = integers(range, name);
+    // Unsigned where nothing is negative: it may have one bit more than was stated.
+    if matches!(small.column_type, ColumnType::Int(some) | ColumnType::UInt(some) if some >= bits) {
+        return own;
+    }
+    small.reasons.insert(0, reason.to_owned());
+    Bare { most_bits: bits, ..small }
+}
+
+impl Bare {
+    fn new(column_type: ColumnType, reason: impl Into<String>) -> Self {
+        Self { column_type, format: None, reasons: vec![reason.into()], most_bits: ANY_BITS }
+    }
+}
+
+fn of_profile(profile: &Profile, name: &str, is_csv: bool) -> Bare {
+    let because = |column_type, reason: &str| Bare::new(column_type, reason);
     let text = |reason: &str| because(ColumnType::String, reason);
     let all = |count: u64| count == profile.values;
     if profile.values == 0 {
@@ -192,7 +216,8 @@ fn of_profile(profile: &Profile, name: &str, is_csv: bool) -> Bare {
         return profile.range.map_or_else(|| text("text"), |range| integers(range, name));
     }
     if all(profile.integers + profile.floats) {
-        return because(ColumnType::Float(64), "numbers with fractions");
+        return money(profile, name)
+            .unwrap_or_else(|| because(ColumnType::Float(64), "numbers with fractions"));
     }
     if all(profile.booleans) {
         return because(ColumnType::Bool, "truth values");
@@ -200,6 +225,12 @@ fn of_profile(profile: &Profile, name: &str, is_csv: bool) -> Bare {
     if all(profile.texts) {
         if all(profile.uuids) {
             return because(ColumnType::Uuid, "every value is a UUID");
+        }
+        if all(profile.ipv4) {
+            return because(ColumnType::Ipv4, "every value is an IPv4 address");
+        }
+        if all(profile.ipv6) {
+            return because(ColumnType::Ipv6, "every value is an IPv6 address");
         }
         return times(profile).unwrap_or_else(|| text("text"));
     }
@@ -243,7 +274,27 @@ fn integers((low, high): (i128, i128), name: &str) -> Bare {
         true => ColumnType::UInt(128),
         false => ColumnType::Int(128),
     });
-    Bare { column_type, format: None, reasons: vec![reason] }
+    Bare::new(column_type, reason)
+}
+
+/// Numbers that are money by their name, and have as many decimals as money has: a sum
+/// of them is exact.
+fn money(profile: &Profile, name: &str) -> Option<Bare> {
+    const WORDS: &[&str] = &[
+        "amount", "balance", "budget", "cost", "discount", "fare", "fee", "payment", "price",
+        "revenue", "salary", "subtotal", "tax", "tip", "total",
+    ];
+    /// Digits before the point: a million times what most columns hold.
+    const MOST: i128 = 1_000_000_000_000;
+    let name = snake_case(name);
+    let is_named = name.split('_').any(|word| WORDS.contains(&word));
+    let scale = profile.scale.filter(|scale| *scale <= 4)?;
+    let is_small = profile.range.is_none_or(|(low, high)| low > -MOST && high < MOST);
+    (is_named && is_small).then(|| {
+        let digits = if scale <= 2 { 2 } else { 4 };
+        let reason = format!("money by its name, with at most {scale} decimals: exact, and more than {digits} are refused");
+        Bare::new(ColumnType::Decimal(18, digits), reason)
+    })
 }
 
 /// Integers of which some are beyond 127 bits: 256 bits hold 76 digits.
@@ -258,7 +309,7 @@ fn large_integers(profile: &Profile) -> Bare {
         ..=76 => (ColumnType::UInt(256), "whole numbers beyond 127 bits"),
         _ => (ColumnType::String, "whole numbers of more than 76 digits"),
     };
-    Bare { column_type, format: None, reasons: vec![reason.to_owned()] }
+    Bare::new(column_type, reason)
 }
 
 /// Numbers that count from 1970, by their name and size together.
@@ -283,9 +334,8 @@ fn unix_times((low, high): (i128, i128), name: &str) -> Option<Bare> {
         let column_type = digits.map_or(ColumnType::DateTime(utc.clone()), |digits| {
             ColumnType::DateTime64(digits, utc)
         });
-        let reasons =
-            vec![format!("{low} to {high} and the name say: a time since 1970 ({format})")];
-        Bare { column_type, format: Some(format.to_owned()), reasons }
+        let reason = format!("{low} to {high} and the name say: a time since 1970 ({format})");
+        Bare { format: Some(format.to_owned()), ..Bare::new(column_type, reason) }
     })
 }
 
@@ -332,7 +382,8 @@ fn times(profile: &Profile) -> Option<Bare> {
         reasons
             .push("the texts name no zone and are read as UTC; else set timestamp.zone".to_owned());
     }
-    Some(Bare { column_type, format: form.format.map(str::to_owned), reasons })
+    let format = form.format.map(str::to_owned);
+    Some(Bare { column_type, format, reasons, most_bits: ANY_BITS })
 }
 
 fn lists(element: &Profile, name: &str) -> Bare {
@@ -340,11 +391,7 @@ fn lists(element: &Profile, name: &str) -> Bare {
     let mixed =
         element.objects > 0 || inner.format.is_some() || (element.values == 0 && element.nulls > 0);
     if mixed || (inner.column_type == ColumnType::String && element.texts != element.values) {
-        return Bare {
-            column_type: ColumnType::String,
-            format: None,
-            reasons: vec!["arrays of different things: kept as JSON text".to_owned()],
-        };
+        return Bare::new(ColumnType::String, "arrays of different things: kept as JSON text");
     }
     let mut reasons = vec!["arrays".to_owned()];
     reasons.extend(inner.reasons);
@@ -354,5 +401,6 @@ fn lists(element: &Profile, name: &str) -> Bare {
     } else {
         inner.column_type
     };
-    Bare { column_type: ColumnType::Array(Box::new(column_type)), format: None, reasons }
+    let column_type = ColumnType::Array(Box::new(column_type));
+    Bare { column_type, format: None, reasons, most_bits: ANY_BITS }
 }

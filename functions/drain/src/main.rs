@@ -9,7 +9,7 @@ use runtime::{Environment, SqsEvent};
 
 use crate::handler::Context;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     runtime::start_logging();
     let context = match Context::new(&Environment::of_process()).await {

@@ -19,7 +19,8 @@ use runtime::Environment;
 
 use crate::context::Context;
 
-#[tokio::main]
+// One request at a time: threads would only wake one another.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     runtime::start_logging();
     let context = match Context::new(&Environment::of_process()).await {

@@ -92,28 +92,59 @@ pub fn cases(options: &Options, folder: &Path, cache: &Path) -> anyhow::Result<V
     Ok(cases)
 }
 
-/// One file with all rows once, and one with all of them so many times; and the
-/// size of the text of the second in bytes.
+/// A small and a large object of one format.
+pub struct Large {
+    /// All rows once.
+    pub small: Case,
+    /// All rows many times over.
+    pub large: Case,
+    /// Size of the second, decoded, in bytes.
+    pub bytes: u64,
+}
+
+/// For one format: a file with all rows once, and one with all of them so many times.
 pub fn small_and_large(
-    options: &Options,
+    rows: usize,
     folder: &Path,
+    format: &'static str,
     times: u64,
-) -> anyhow::Result<(Case, Case, u64)> {
-    let case = |name, source, times: u64| Case {
-        name,
+) -> anyhow::Result<Large> {
+    type Make = fn(&Path, usize, u64) -> anyhow::Result<u64>;
+    let (written, clickhouse_format, make, names): (_, _, Make, [_; 2]) = match format {
+        "parquet" => (
+            "parquet",
+            "Parquet",
+            data::large_parquet,
+            ["bench-small-parquet", "bench-large-parquet"],
+        ),
+        "jsonl.gz" => (
+            "{ json: { layout: lines } }",
+            "JSONEachRow",
+            data::large_jsonl_gz,
+            ["bench-small-json", "bench-large-json"],
+        ),
+        _ => (
+            "{ csv: {} }",
+            "CSVWithNames",
+            data::large_csv_gz,
+            ["bench-small-csv", "bench-large-csv"],
+        ),
+    };
+    let case = |source: &'static str, times: u64| Case {
+        name: format,
         source,
-        file: folder.join(format!("{name}.csv.gz")),
-        rows: options.rows as u64 * times,
-        clickhouse_format: "CSVWithNames",
-        format: "{ csv: {} }",
+        file: folder.join(format!("{source}.{format}")),
+        rows: rows as u64 * times,
+        clickhouse_format,
+        format: written,
         columns: named(&data::COLUMNS),
         order_by: "country, day, user_id",
         partition_by: None,
     };
-    let (small, large) = (case("small", "bench-small", 1), case("large", "bench-large", times));
-    data::large_csv_gz(&small.file, options.rows, 1)?;
-    let bytes = data::large_csv_gz(&large.file, options.rows, times)?;
-    Ok((small, large, bytes))
+    let (small, large) = (case(names[0], 1), case(names[1], times));
+    make(&small.file, rows, 1)?;
+    let bytes = make(&large.file, rows, times)?;
+    Ok(Large { small, large, bytes })
 }
 
 /// As many values twice: in the columns as they are, and in that many times as

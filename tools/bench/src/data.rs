@@ -142,12 +142,19 @@ fn texts(rows: usize, mut make: impl FnMut() -> Option<String>) -> ArrayRef {
 
 /// A Parquet file with zstd pages and row groups of 131,072 rows.
 pub fn parquet(path: &Path, rows: usize) -> anyhow::Result<()> {
+    write_parquet(path, batches(rows))
+}
+
+fn write_parquet(
+    path: &Path,
+    batches: impl Iterator<Item = anyhow::Result<RecordBatch>>,
+) -> anyhow::Result<()> {
     let properties = WriterProperties::builder()
         .set_compression(Codec::ZSTD(ZstdLevel::try_new(3)?))
         .set_max_row_group_row_count(Some(131_072))
         .build();
     let mut writer = None;
-    for batch in batches(rows) {
+    for batch in batches {
         let batch = batch?;
         let open = match &mut writer {
             Some(open) => open,
@@ -174,25 +181,53 @@ pub fn csv_gz(path: &Path, rows: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same with all rows several times over, each time as a gzip member of its
-/// own. Gives the size of the text in bytes.
+/// All rows several times over, each time as a gzip member of its own. Gives the size
+/// of the text in bytes.
 pub fn large_csv_gz(path: &Path, rows: usize, times: u64) -> anyhow::Result<u64> {
-    let mut header = csv::Writer::from_writer(GzEncoder::new(Vec::new(), Compression::new(6)));
+    let mut header = csv::Writer::from_writer(Vec::new());
     header.write_record(COLUMNS.iter().map(|(name, _)| *name))?;
-    let header = header.into_inner().map_err(|error| error.into_error())?.finish()?;
+    let header = header.into_inner().map_err(|error| error.into_error())?;
     let mut text = csv::Writer::from_writer(Vec::new());
     each_row(rows, |values| Ok(text.write_record(values.iter().map(|(text, _)| text))?))?;
     let text = text.into_inner().map_err(|error| error.into_error())?;
-    let mut member = GzEncoder::new(Vec::new(), Compression::new(6));
-    member.write_all(&text)?;
-    let member = member.finish()?;
+    members(path, &header, &text, times)
+}
+
+/// The same as JSON lines.
+pub fn large_jsonl_gz(path: &Path, rows: usize, times: u64) -> anyhow::Result<u64> {
+    let mut text = Vec::new();
+    json_lines(&mut text, rows)?;
+    members(path, b"", &text, times)
+}
+
+/// A text, and behind it another so many times, each as a gzip member of its own.
+fn members(path: &Path, head: &[u8], text: &[u8], times: u64) -> anyhow::Result<u64> {
+    let member = |text: &[u8]| -> anyhow::Result<Vec<u8>> {
+        let mut member = GzEncoder::new(Vec::new(), Compression::new(6));
+        member.write_all(text)?;
+        Ok(member.finish()?)
+    };
     let mut file = BufWriter::new(File::create(path)?);
-    file.write_all(&header)?;
+    file.write_all(&member(head)?)?;
+    let body = member(text)?;
     for _ in 0..times {
-        file.write_all(&member)?;
+        file.write_all(&body)?;
     }
     file.into_inner().map_err(|error| error.into_error())?;
-    Ok(text.len() as u64 * times)
+    Ok((head.len() as u64) + text.len() as u64 * times)
+}
+
+/// The same in Parquet, in row groups as [`parquet`] makes them. Gives the size of the
+/// columns in memory in bytes.
+pub fn large_parquet(path: &Path, rows: usize, times: u64) -> anyhow::Result<u64> {
+    let batches: Vec<RecordBatch> = batches(rows).collect::<Result<_, _>>()?;
+    let all = (0..times).flat_map(|_| batches.iter().cloned().map(Ok));
+    write_parquet(path, all)?;
+    let mut bytes = 0;
+    for column in batches.iter().flat_map(RecordBatch::columns) {
+        bytes += column.to_data().get_slice_memory_size()? as u64;
+    }
+    Ok(bytes * times)
 }
 
 /// The same rows with all columns so many times side by side, under numbered names.
@@ -218,20 +253,24 @@ pub fn wide_columns(times: usize) -> Vec<(String, &'static str)> {
 /// JSON lines, compressed with gzip.
 pub fn jsonl_gz(path: &Path, rows: usize) -> anyhow::Result<()> {
     let mut out = gzip(path)?;
+    json_lines(&mut out, rows)?;
+    out.finish()?;
+    Ok(())
+}
+
+fn json_lines(out: &mut impl Write, rows: usize) -> anyhow::Result<()> {
     each_row(rows, |values| {
         for (place, ((name, _), (text, is_text))) in COLUMNS.iter().zip(values).enumerate() {
             out.write_all(if place == 0 { b"{" } else { b"," })?;
             write!(out, "\"{name}\":")?;
             match (text.as_str(), is_text) {
                 ("", _) => out.write_all(b"null")?,
-                (text, true) => serde_json::to_writer(&mut out, text)?,
+                (text, true) => serde_json::to_writer(&mut *out, text)?,
                 (text, false) => out.write_all(text.as_bytes())?,
             }
         }
         Ok(out.write_all(b"}\n")?)
-    })?;
-    out.finish()?;
-    Ok(())
+    })
 }
 
 fn gzip(path: &Path) -> anyhow::Result<GzEncoder<BufWriter<File>>> {

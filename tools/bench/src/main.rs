@@ -77,8 +77,8 @@ pub struct Options {
     /// Leave Python out.
     #[arg(long)]
     pub no_python: bool,
-    /// Instead of the table: how many times all rows stand in one CSV.gz, to see
-    /// that memory and the cost of a row stay as they are in a large object.
+    /// Instead of the table: how many times all rows stand in one object of each format,
+    /// to see that memory and the cost of a row stay as they are in a large one.
     #[arg(long, value_name = "TIMES")]
     pub large: Option<u64>,
     /// Instead of the table: how many times all columns stand side by side in one

@@ -3,22 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use catalog::{Catalog, CatalogError, Registered, Snapshot};
+use catalog::{Catalog, Registered};
 use ledger::{
     ChunkDone, Claim, ClaimOutcome, ClaimRequest, Ledger, Partitions, Pending, State, StepMillis,
-    Totals,
 };
-use model::document::SourceDocument;
-use model::{Captures, ChunkPlan, Clock, Disposed, Disposition, ObjectId, Pattern, Token};
+use model::{Captures, ChunkPlan, Clock, ObjectId, Token};
 use objects::{ObjectInfo, ObjectReader};
 use runtime::Deadline;
-use warehouse::{ExtraColumn, Warehouse, WarehouseError};
+use warehouse::{ExtraColumn, Warehouse};
 
 use crate::IngestError;
 use crate::chunk::{ChunkWriter, Fate, Written};
-use crate::destination::{Destination, clusters_of, table_name};
+use crate::destination::{Destination, table_name};
 use crate::drift::Told;
-use crate::failover::{Next, Tries, candidates, deferral};
+use crate::failover::{Next, Tries, candidates};
+use crate::find::{captures_of, source_error};
 use crate::parts::Asked;
 use crate::reader::{ReadPlan, Reader, ReadyBatch};
 use crate::report::{Report, Stage, Stopwatches};
@@ -126,15 +125,15 @@ pub(crate) struct Loading {
     pub(crate) source: Arc<Registered>,
     captures: Captures,
     pub(crate) stopwatches: Stopwatches,
-    started: Instant,
+    pub(crate) started: Instant,
     deadline: Deadline,
     /// Row at which this invocation began.
-    from_row: u64,
+    pub(crate) from_row: u64,
     /// Nobody comes after this try.
-    is_last: bool,
+    pub(crate) is_last: bool,
     /// The chunk that may have landed in an earlier try, until it is
     /// committed: it must not be forgotten.
-    ambiguous: Option<Token>,
+    pub(crate) ambiguous: Option<Token>,
     /// What became of the INSERTs of the chunk of this try.
     pub(crate) fate: Fate,
     /// Columns that drift adds for this object.
@@ -170,7 +169,7 @@ impl Loading {
 }
 
 /// How far the load of an object came in this invocation.
-enum Progress {
+pub(crate) enum Progress {
     Complete,
     Deadline,
 }
@@ -264,35 +263,6 @@ impl Ingest {
             None => outcome,
             Some(part) => self.settle_part(&source, &loading.object.id, part, outcome).await,
         }
-    }
-
-    async fn find_source(
-        &self,
-        notice: &Notice,
-    ) -> Result<(Arc<Registered>, Captures), IngestError> {
-        let failed = |cause| source_error(notice, cause);
-        let snapshot = self.catalog.snapshot().await.map_err(failed)?;
-        match look_up(&snapshot, notice) {
-            // The document may have been put, or mended, a moment ago.
-            Err(_) => {
-                let snapshot = self.catalog.recheck().await.map_err(failed)?;
-                look_up(&snapshot, notice).map_err(failed)
-            }
-            found => found.map_err(failed),
-        }
-    }
-
-    /// The source that a notice belongs to, if that can be said.
-    pub async fn source_of(&self, notice: &Notice) -> Option<String> {
-        let (source, _) = self.find_source(notice).await.ok()?;
-        Some(source.document.source.clone())
-    }
-
-    async fn find_object(&self, notice: &Notice) -> Result<ObjectInfo, IngestError> {
-        self.objects.head(&notice.bucket, &notice.key).await.map_err(|cause| IngestError::Fetch {
-            object: format!("s3://{}/{}", notice.bucket, notice.key),
-            cause: Box::new(cause),
-        })
     }
 
     /// Closes the record of a version that was overwritten before it was whole:
@@ -632,99 +602,6 @@ impl Ingest {
             }
         }
     }
-
-    /// Hands the claim back, whatever happened.
-    async fn settle(
-        &self,
-        loading: &Loading,
-        claim: Claim,
-        progress: Result<Progress, IngestError>,
-    ) -> Result<Outcome, IngestError> {
-        let mut report = report(loading, &claim);
-        let is_ambiguous = progress.is_err() && self.may_have_landed(loading, &claim).await;
-        match progress {
-            Ok(Progress::Complete) => {
-                let totals = Totals {
-                    cluster: report.cluster.clone(),
-                    table: report.table.clone(),
-                    bytes: loading.object.size,
-                    steps: StepMillis::default(),
-                };
-                let finished = self.ledger.finish(claim, totals);
-                let finished = loading.stopwatches.time(Stage::Commit, finished).await;
-                report.counts = finished.map_err(|cause| ledger_error(loading, cause))?.counts;
-                Ok(Outcome::Loaded(report))
-            }
-            Ok(Progress::Deadline) => {
-                let row = claim.next_row;
-                self.pause(loading, claim, None).await?;
-                if row > loading.from_row {
-                    Ok(Outcome::Paused(report))
-                } else {
-                    Err(IngestError::NoProgress { object: loading.object.id.to_string(), row })
-                }
-            }
-            Err(error) if error.is_lost_claim() => {
-                tracing::warn!(object = %loading.object.id, "another worker has taken the object over");
-                Ok(Outcome::Busy { lease_until_ms: self.clock.now_ms() })
-            }
-            Err(error) if error.needs_time() && deferral(claim.put_offs + 1).is_some() => {
-                let after = deferral(claim.put_offs + 1).unwrap_or_default();
-                self.pause(loading, claim, Some(&error.chain())).await?;
-                Ok(Outcome::Deferred {
-                    source: loading.source.document.source.clone(),
-                    object: loading.object.id.clone(),
-                    after,
-                    error: Box::new(error),
-                })
-            }
-            Err(error)
-                if (error.disposition() == Disposition::Quarantine || loading.is_last)
-                    && !is_ambiguous =>
-            {
-                let failed = self.ledger.fail(claim, &error.chain()).await;
-                failed.map_err(|cause| ledger_error(loading, cause))?;
-                Err(error)
-            }
-            Err(error) => {
-                self.pause(loading, claim, Some(&error.chain())).await?;
-                Err(error)
-            }
-        }
-    }
-
-    /// Whether the pending chunk may be on a cluster, so that it must not be
-    /// forgotten.
-    async fn may_have_landed(&self, loading: &Loading, claim: &Claim) -> bool {
-        let Some(pending) = &claim.pending else { return false };
-        if loading.fate.is_open() || loading.ambiguous.as_ref() == Some(&pending.token) {
-            return true;
-        }
-        let document = &loading.source.document;
-        if !loading.fate.was_refused() || !document.table.provenance {
-            return false;
-        }
-        let table = Destination::of(document, &[]).table;
-        let rows = pending.bounds.start..pending.bounds.end;
-        for cluster in &pending.clusters {
-            let landed = self.warehouse.landed(cluster, &table, &loading.object.id, &rows).await;
-            match landed {
-                Ok(0) => {}
-                Err(WarehouseError::Server { kind, .. }) if kind.is_unknown_table() => {}
-                Ok(_) | Err(_) => return true,
-            }
-        }
-        false
-    }
-
-    async fn pause(
-        &self,
-        loading: &Loading,
-        claim: Claim,
-        reason: Option<&str>,
-    ) -> Result<(), IngestError> {
-        self.ledger.pause(claim, reason).await.map_err(|cause| ledger_error(loading, cause))
-    }
 }
 
 /// Why a version that was overwritten is closed.
@@ -749,24 +626,6 @@ fn sent_to(claim: &Claim) -> &[String] {
     claim.pending.as_ref().map_or(&[], |pending| &pending.clusters)
 }
 
-fn report(loading: &Loading, claim: &Claim) -> Report {
-    let document = &loading.source.document;
-    Report {
-        source: claim.source.clone(),
-        id: loading.object.id.clone(),
-        object: loading.object.id.to_string(),
-        format: document.format.name().to_owned(),
-        table: table_name(document),
-        cluster: clusters_of(document, claim),
-        config_version: claim.config_version,
-        counts: claim.counts,
-        bytes: loading.object.size,
-        steps: loading.stopwatches.read(),
-        is_whole: claim.part.is_none(),
-        elapsed_ms: u64::try_from(loading.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-    }
-}
-
 /// Milliseconds since the last call.
 fn since(loading: &Loading, noted: &mut StepMillis) -> StepMillis {
     let now = loading.stopwatches.read();
@@ -787,30 +646,6 @@ fn since(loading: &Loading, noted: &mut StepMillis) -> StepMillis {
     }
 }
 
-fn source_error(notice: &Notice, cause: CatalogError) -> IngestError {
-    IngestError::Source {
-        bucket: notice.bucket.clone(),
-        key: notice.key.clone(),
-        cause: Box::new(cause),
-    }
-}
-
-fn look_up(
-    snapshot: &Snapshot,
-    notice: &Notice,
-) -> Result<(Arc<Registered>, Captures), CatalogError> {
-    let Some(name) = &notice.source else { return snapshot.route(&notice.bucket, &notice.key) };
-    let source = snapshot.get(name)?;
-    let captures = captures_of(&source.document, &notice.bucket, &notice.key).unwrap_or_default();
-    Ok((source, captures))
-}
-
-fn captures_of(document: &SourceDocument, bucket: &str, key: &str) -> Option<Captures> {
-    // Whoever names the source may load from anywhere: only the key counts.
-    let bucket = document.matching.bucket.as_deref().unwrap_or(bucket);
-    Pattern::new(&document.matching).ok()?.matches(bucket, key)
-}
-
-fn ledger_error(loading: &Loading, cause: ledger::LedgerError) -> IngestError {
+pub(crate) fn ledger_error(loading: &Loading, cause: ledger::LedgerError) -> IngestError {
     IngestError::Ledger { object: loading.object.id.to_string(), cause: Box::new(cause) }
 }

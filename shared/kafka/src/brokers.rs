@@ -190,14 +190,20 @@ impl Brokers {
     }
 
     fn fresh(&self) -> Option<Arc<Link>> {
-        let link = locked(&self.link).clone()?;
+        let mut current = locked(&self.link);
+        let link = current.clone()?;
         let mut used = locked(&link.used);
         // The wall clock: it goes on while a function is frozen. One that was
         // set back says nothing.
         let idle = used.elapsed().unwrap_or_default();
+        if idle >= self.config.max_idle {
+            // For whoever asks next, too.
+            *current = None;
+            return None;
+        }
         *used = SystemTime::now();
         drop(used);
-        (idle < self.config.max_idle).then_some(link)
+        Some(link)
     }
 
     /// Lets these connections go, unless others have taken their place.

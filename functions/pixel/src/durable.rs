@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use kafka::spill::{Spilled, SpilledRecord};
 use kafka::{KafkaError, Producer, Record, murmur2};
-use model::Clock;
+use model::{Clock, Disposition};
 use tokio::time::Instant;
 
 /// How long Kafka has to acknowledge.
@@ -60,9 +60,6 @@ impl Durable {
     /// be there all the same: whoever sends again sends the same ids.
     pub async fn keep(&self, batches: Vec<Batch>, end: Instant) -> anyhow::Result<Kept> {
         let now_ms = self.clock.now_ms();
-        // Half of the time is for the spill.
-        let left = end.saturating_duration_since(Instant::now());
-        let time = KAFKA_TIME.min(left / 2);
         let mut kept = Kept::Kafka;
         // What follows in a topic must not overtake what was spilled of it.
         let mut spilled: Option<String> = None;
@@ -70,6 +67,9 @@ impl Durable {
             if spilled.as_ref() != Some(&batch.topic)
                 && self.rests_until_ms.load(Ordering::Relaxed) <= now_ms
             {
+                // Half of the time that is left is for the spill.
+                let left = end.saturating_duration_since(Instant::now());
+                let time = KAFKA_TIME.min(left / 2);
                 match self.kafka.send(&batch.topic, &batch.records, time).await {
                     Ok(_) => continue,
                     Err(error) => {
@@ -166,11 +166,13 @@ impl Durable {
 
 /// Whether nobody's events would be acknowledged now, and not only those of one topic.
 fn is_outage(error: &KafkaError) -> bool {
-    !matches!(
-        error,
+    match error {
         KafkaError::TooLarge { .. }
-            | KafkaError::NoTopic { .. }
-            | KafkaError::NoPartition { .. }
-            | KafkaError::Denied { .. }
-    )
+        | KafkaError::NoTopic { .. }
+        | KafkaError::NoPartition { .. }
+        | KafkaError::Denied { .. } => false,
+        // What is wrong with these records, or this topic, is not wrong with the others.
+        KafkaError::Refused { disposition, .. } => *disposition == Disposition::Retry,
+        _ => true,
+    }
 }

@@ -92,13 +92,24 @@ impl Event {
         };
         let mut members: Members = serde_json::from_str(raw.get())
             .map_err(|error| refuse(None, format!("it is not readable: {error}")))?;
+        // Ids that are numbers are a habit of databases: the tables hold texts.
+        let numbers: Vec<(&str, String)> =
+            ["messageId", "anonymousId", "userId", "groupId", "previousId"]
+                .into_iter()
+                .filter_map(|name| Some((name, values.get(name)?.as_number()?.to_string())))
+                .collect();
+        for (name, number) in &numbers {
+            set(&mut members, name, number);
+        }
+        let number = |name: &str| numbers.iter().find(|(of, _)| *of == name);
         let text = |name: &str| match values.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if text.len() <= MAX_ID => {
                 Ok(Some(text.as_str()).filter(|text| !text.is_empty()))
             }
-            // Ids that are numbers are a habit of databases.
-            Some(Value::Number(_)) if name != "type" => Ok(None),
+            Some(Value::Number(_)) if name != "type" => {
+                Ok(number(name).map(|(_, number)| number.as_str()))
+            }
             Some(_) => Err(format!("`{name}` is no text of at most {MAX_ID} bytes")),
         };
         let given = text("messageId");
@@ -242,11 +253,36 @@ pub struct Batch {
     /// Its events.
     pub batch: Vec<Box<RawValue>>,
     /// When it was sent.
-    pub sent_at: Option<String>,
+    sent_at: Option<Box<RawValue>>,
     /// What all of its events share.
-    pub context: Option<Members>,
+    context: Option<Box<RawValue>>,
     /// The key of its source.
-    pub write_key: Option<String>,
+    write_key: Option<Box<RawValue>>,
+}
+
+impl Batch {
+    /// When it was sent; none where it says nothing that can be read: its events are
+    /// not worth less for that.
+    #[must_use]
+    pub fn sent_at(&self) -> Option<DateTime<Utc>> {
+        time(&of_json::<String>(self.sent_at.as_deref())?).ok()
+    }
+
+    /// What all of its events share, where it is an object.
+    #[must_use]
+    pub fn context(&self) -> Option<Members> {
+        of_json(self.context.as_deref())
+    }
+
+    /// The key of its source.
+    #[must_use]
+    pub fn write_key(&self) -> Option<String> {
+        of_json(self.write_key.as_deref())
+    }
+}
+
+fn of_json<T: serde::de::DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> {
+    serde_json::from_str(raw?.get()).ok()
 }
 
 #[cfg(test)]
@@ -272,6 +308,18 @@ mod tests {
         let raw: &RawValue = serde_json::from_str(text).unwrap();
         let event = Event::read(raw, kind, &arrival)?;
         Ok(serde_json::from_slice(&event.into_bytes().unwrap()).unwrap())
+    }
+
+    /// A sender that tries again sends the same number: it is the same event.
+    #[test]
+    fn ids_that_are_numbers_are_ids() {
+        let event = read(r#"{"type":"page","messageId":12,"userId":18446744073709551615}"#, None);
+        let event = event.unwrap();
+        assert_eq!(
+            (&event["messageId"], &event["userId"]),
+            (&"12".into(), &"18446744073709551615".into())
+        );
+        assert_eq!(event.get("anonymousId"), None, "the user is known");
     }
 
     #[test]

@@ -149,6 +149,7 @@ pub fn address(policy: Address, source: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
     use serde_json::Value;
 
     fn facts(agent: &str) -> (bool, Value) {
@@ -189,11 +190,90 @@ mod tests {
         assert_eq!(facts["browser"]["version"], "131.0.0.0");
     }
 
+    /// The dataset is older than these: it tells them by the forms that they kept.
+    #[rstest]
+    #[case(
+        "(Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36 Edg/131.0.2903.51",
+        "Edge 131.0.2903.51",
+        "Windows 10",
+        "desktop"
+    )]
+    #[case(
+        "(Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Mobile Safari/537.36",
+        "Chrome 131.0.0.0",
+        "Android",
+        "mobile"
+    )]
+    #[case(
+        "(Linux; Android 14; SM-X710) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
+        "Chrome 131.0.0.0",
+        "Android",
+        "tablet"
+    )]
+    #[case(
+        "(Linux; Android 14; SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/27.0 Chrome/125.0.0.0 Mobile Safari/537.36",
+        "SamsungBrowser 27.0",
+        "Android",
+        "mobile"
+    )]
+    #[case(
+        "(Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15",
+        "Safari 18.1",
+        "Mac OSX",
+        "desktop"
+    )]
+    #[case(
+        "(iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/131.0.6778.73 Mobile/15E148 Safari/604.1",
+        "Chrome 131.0.6778.73",
+        "iPhone",
+        "mobile"
+    )]
+    #[case(
+        "(iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1",
+        "Safari 17.5",
+        "iPad",
+        "tablet"
+    )]
+    #[case(
+        "(X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0",
+        "Firefox 133.0",
+        "Linux",
+        "desktop"
+    )]
+    #[case(
+        "(X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
+        "Chrome 131.0.0.0",
+        "ChromeOS",
+        "desktop"
+    )]
+    #[case(
+        "(Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0.0.0 Safari/537.36 OPR/115.0.0.0",
+        "Opera 115.0.0.0",
+        "Windows 10",
+        "desktop"
+    )]
+    fn browsers_of_today_are_told(
+        #[case] agent: &str,
+        #[case] browser: &str,
+        #[case] os: &str,
+        #[case] device: &str,
+    ) {
+        let (bot, facts) = facts(&format!("Mozilla/5.0 {agent}"));
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let name =
+            format!("{} {}", text(&facts["browser"]["name"]), text(&facts["browser"]["version"]));
+        let found = (name, text(&facts["os"]["name"]), text(&facts["device"]["type"]));
+        assert_eq!(found, (browser.to_owned(), os.to_owned(), device.to_owned()));
+        assert!(!bot);
+    }
+
     #[test]
     fn crawlers_are_flagged() {
         for agent in [
             "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
             "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+            "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)",
+            "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
             "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 HeadlessChrome/120.0.0.0 Safari/537.36",
         ] {
             assert!(facts(agent).0, "{agent}");

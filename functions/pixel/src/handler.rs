@@ -26,6 +26,9 @@ use crate::{cookie, facts, key};
 /// Most bytes of a body: what a function gets (6 MB), decompressed too.
 const MAX_BODY: u32 = 6 * 1024 * 1024;
 
+/// Most events of a body: what is answered of each must fit into an answer, too.
+const MAX_EVENTS: usize = 10_000;
+
 /// Most bytes of a refused event in the topic of invalid events; brokers take a little
 /// over 1 MB. What is larger lies in the bucket, and the topic says where.
 const MAX_INVALID: usize = 900_000;
@@ -143,14 +146,13 @@ struct Content {
 
 /// `kind`: none for a batch, `Some(None)` for one event that says its kind.
 fn content(text: &[u8], kind: Option<Option<&str>>) -> serde_json::Result<Content> {
-    let moment = |text: Option<String>| text.and_then(|text| event::time(&text).ok());
     if kind.is_none() {
         let batch: event::Batch = serde_json::from_slice(text)?;
         return Ok(Content {
+            sent_at: batch.sent_at(),
+            context: batch.context(),
+            key: batch.write_key(),
             events: batch.batch,
-            sent_at: moment(batch.sent_at),
-            context: batch.context,
-            key: batch.write_key,
         });
     }
     #[derive(serde::Deserialize)]
@@ -170,11 +172,24 @@ async fn take(
     kind: Option<Option<&str>>,
 ) -> Result<Taken, Refusal> {
     let headers = request.headers();
-    let content = content(text, kind).map_err(|error| {
-        let reason = format!("the body is not readable: {error}");
-        Box::new(answer::refused(StatusCode::BAD_REQUEST, &reason))
-    })?;
-    let named = key::of(request.uri().query(), headers).or(content.key);
+    let named = key::of(request.uri().query(), headers);
+    let (content, unreadable) = match content(text, kind) {
+        Ok(content) => (content, None),
+        // Of whoever has a key it is kept as the text that it is, among the invalid events.
+        Err(error) => match serde_json::value::to_raw_value(&String::from_utf8_lossy(text)) {
+            Ok(whole) if named.is_some() => {
+                let content =
+                    Content { events: vec![whole], sent_at: None, context: None, key: None };
+                (content, Some(unreadable(&error)))
+            }
+            _ => return Err(unreadable(&error)),
+        },
+    };
+    if content.events.len() > MAX_EVENTS {
+        let reason = format!("the batch has more than {MAX_EVENTS} events; send several");
+        return Err(Box::new(answer::refused(StatusCode::PAYLOAD_TOO_LARGE, &reason)));
+    }
+    let named = named.or_else(|| content.key.clone());
     let source = source_of(context, named.as_deref()).await?;
     let Some((stream, pixel)) = stream_of(&source) else {
         return Err(unknown_key());
@@ -209,7 +224,12 @@ async fn take(
     let batches = batches(stream, pixel, sorted.records, sorted.invalid);
     let count = content.events.len() - sorted.rejected.len();
     match context.durable.keep(batches, end).await {
-        Ok(kept) => context.count(&source.document.source, count, sorted.rejected.len(), kept),
+        Ok(kept) => {
+            context.count(&source.document.source, count, sorted.rejected.len(), kept);
+            if let Some(refusal) = unreadable {
+                return Err(refusal);
+            }
+        }
         Err(error) => {
             tracing::error!(
                 source = source.document.source,
@@ -221,6 +241,11 @@ async fn take(
         }
     }
     Ok(Taken { rejected: sorted.rejected, cookie })
+}
+
+fn unreadable(error: &serde_json::Error) -> Refusal {
+    let reason = format!("the body is not readable: {error}");
+    Box::new(answer::refused(StatusCode::BAD_REQUEST, &reason))
 }
 
 /// The source of a write key.
@@ -337,10 +362,18 @@ fn sort(
 ) -> Sorted {
     let mut sorted = Sorted::default();
     let timestamp_ms = arrival.at.timestamp_millis();
+    // Every event that lacks it gets it: it counts for each.
+    let shared: usize = arrival.context.map_or(0, |members| {
+        members.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum()
+    });
     for (index, raw) in events.iter().enumerate() {
-        let read = if raw.get().len() > pixel.max_event_bytes as usize {
+        let read = if raw.get().len().saturating_add(shared) > pixel.max_event_bytes as usize {
             let (has, most) = (raw.get().len(), pixel.max_event_bytes);
-            let reason = format!("it has {has} bytes, and {most} are taken");
+            let beside = match shared {
+                0 => String::new(),
+                shared => format!(" beside the {shared} of its batch's context"),
+            };
+            let reason = format!("it has {has} bytes{beside}, and {most} are taken");
             Err(event::Refused { id: None, reason })
         } else {
             Event::read(raw, kind, arrival).and_then(|event| {

@@ -115,6 +115,9 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
     assert_eq!(answer("POST", "/v1/batch", r#"{"batch":[]}"#).await.status(), 401);
     assert_eq!(answer("POST", "/v1/batch?k=wk_nobody", r#"{"batch":[]}"#).await.status(), 401);
     assert_eq!(answer("POST", "/v1/batch?k=wk_web_0001", "{").await.status(), 400);
+    assert_eq!(answer("POST", "/v1/batch", "{").await.status(), 400);
+    let kept = lane.topic("events.invalid", 1).await.concat();
+    assert_eq!(kept.last().unwrap()["event"], "{", "what cannot be read is kept of whom we know");
     assert_eq!(answer("POST", "/v1/nothing?k=wk_web_0001", "{}").await.status(), 404);
     assert_eq!(answer("GET", "/nothing", "").await.status(), 404);
     assert_eq!(answer("PUT", "/e", "").await.status(), 405);
@@ -128,7 +131,29 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
     let request = lane.request("POST", "/e?k=wk_web_0001").header("content-encoding", "gzip");
     let answer = lane.send(request.body(gzip(&large).into()).unwrap()).await;
     assert_eq!(answer.status(), 413, "a bomb");
+    let many = format!(r#"{{"batch":[1{}]}}"#, ",1".repeat(10_000));
+    let request = lane.request("POST", "/e?k=wk_web_0001");
+    let answer = lane.send(request.body(many.into()).unwrap()).await;
+    assert_eq!(answer.status(), 413, "more events than an answer may name");
     assert_eq!(lane.ids().await, expected, "nothing of that is in Kafka");
+
+    // Every event is given the context of its batch: it counts for each.
+    let wide = json!({
+        "context": {"text": "x".repeat(1_900)},
+        "batch": [{"type": "page", "messageId": "w-1", "properties": {"text": "x".repeat(200)}}],
+    });
+    let (status, answer) = lane.post("/v1/batch", &wide).await;
+    let reason = answer["rejected"][0]["reason"].as_str().unwrap();
+    assert!(status == 200 && reason.contains("of its batch's context"), "{answer}");
+    // What a batch says oddly of itself makes its events not worth less.
+    let odd = json!({
+        "sentAt": 1_700_000_000, "context": "none", "writeKey": 7,
+        "batch": [{"type": "page", "messageId": 77, "userId": 5}],
+    });
+    assert_eq!(lane.post("/v1/batch", &odd).await.0, 200);
+    expected.push("77".to_owned());
+    expected.sort();
+    assert_eq!(lane.ids().await, expected);
 
     // A refused event that no broker takes: whole in the bucket, and Kafka stays in use.
     let event = json!({"type": "track", "event": "Huge", "messageId": "h-1", "properties": {"text": "y".repeat(1_200_000)}});

@@ -14,6 +14,9 @@ use crate::{Ingest, IngestError};
 
 /// Offsets that are read and taken at once: as many as a batch of Lambda's may hold.
 const PIECE: i64 = 10_000;
+/// The longest that a piece is worked at: an INSERT that was cut off holds its partition
+/// until then.
+const PIECE_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// The longest that a piece is read for.
 const READ_LIMIT: Duration = Duration::from_secs(60);
 
@@ -60,6 +63,7 @@ impl Ingest {
             }
             let topic: Arc<str> = run.topic.as_str().into();
             let delivered = Delivered { topic, partition: run.partition, records };
+            let deadline = Deadline::after(deadline.left().min(PIECE_LIMIT));
             let some = self.take(vec![delivered], deadline).await;
             taken.reports.extend(some.reports);
             taken.refused.extend(some.refused);

@@ -16,16 +16,16 @@ use super::Understood;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Given {
+    #[serde(default)]
     request_context: RequestContext,
     #[serde(rename = "KafkaBatchInfo")]
     batch: BatchInfo,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct RequestContext {
     condition: String,
-    #[serde(default)]
     approximate_invoke_count: u64,
 }
 
@@ -39,8 +39,25 @@ struct BatchInfo {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Places {
-    first_record_offset: String,
-    last_record_offset: String,
+    first_record_offset: Offset,
+    last_record_offset: Offset,
+}
+
+/// An offset: AWS writes a text.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Offset {
+    Number(i64),
+    Text(String),
+}
+
+impl Offset {
+    fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => text.parse().ok(),
+        }
+    }
 }
 
 impl Given {
@@ -51,8 +68,8 @@ impl Given {
     fn runs(&self) -> anyhow::Result<Vec<Run>> {
         let run = |(name, places): (&String, &Places)| {
             let (topic, partition) = name.rsplit_once('-')?;
-            let start: i64 = places.first_record_offset.parse().ok()?;
-            let last: i64 = places.last_record_offset.parse().ok()?;
+            let start: i64 = places.first_record_offset.number()?;
+            let last: i64 = places.last_record_offset.number()?;
             let end = last.checked_add(1).filter(|end| 0 <= start && start < *end)?;
             Some(Run { topic: topic.to_owned(), partition: partition.parse().ok()?, start, end })
         };
@@ -95,7 +112,8 @@ pub async fn take(body: &str, ingest: &Ingest) -> anyhow::Result<u64> {
         new += taken.reports.iter().map(|one| one.delivered - one.repeated).sum::<u64>();
         if let Some(refused) = taken.refused.first() {
             let place = format!("{run}, from offset {} on", refused.offset);
-            return Err(anyhow::Error::msg(refused.error.chain()).context(place));
+            let reason = refused.error.chain();
+            return Err(anyhow::Error::msg(reason).context(place));
         }
     }
     Ok(new)

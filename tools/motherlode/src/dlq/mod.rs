@@ -169,8 +169,15 @@ impl Queues {
 
     async fn show(&self, letter: &Letter) -> anyhow::Result<()> {
         let shown = self.sqs.change_message_visibility().queue_url(&self.dead_letters);
-        let shown = shown.receipt_handle(&letter.receipt).visibility_timeout(0).send().await;
-        shown.map(drop).context("letting a dead letter be seen again").hint(rights)
+        match shown.receipt_handle(&letter.receipt).visibility_timeout(0).send().await {
+            // It is seen already: looking took longer than it was hidden.
+            Err(error)
+                if error.as_service_error().is_some_and(|it| it.is_message_not_inflight()) =>
+            {
+                Ok(())
+            }
+            shown => shown.map(drop).context("letting a dead letter be seen again").hint(rights),
+        }
     }
 }
 
@@ -207,7 +214,9 @@ async fn replay(args: &DlqArgs, queues: &Queues, ingest: &Ingest, ui: &Ui) -> an
     // What comes back while the others are sent is not sent for ever.
     let mut bodies = HashSet::new();
     while done.len() + stay.len() < args.limit {
-        let letters = look(args, args.limit - done.len() - stay.len(), queues, ingest).await?;
+        // No more than are done before others see them again.
+        let some = (args.limit - done.len() - stay.len()).min(10);
+        let letters = look(args, some, queues, ingest).await?;
         let (letters, again): (Vec<_>, Vec<_>) =
             letters.into_iter().partition(|letter| bodies.insert(letter.body.clone()));
         for letter in &again {
@@ -266,6 +275,9 @@ async fn look(
 ) -> anyhow::Result<Vec<Letter>> {
     let mut letters = BTreeMap::new();
     let mut others = Vec::new();
+    // Those that were seen, and come again because looking takes its time.
+    let mut seen = HashSet::new();
+    let mut topics = spill::Topics::new();
     while letters.len() < limit {
         let most = i32::try_from((limit - letters.len()).min(10)).unwrap_or(10);
         let received = queues
@@ -286,12 +298,16 @@ async fn look(
         if messages.is_empty() {
             break;
         }
+        let before = seen.len();
         for message in messages {
+            if !seen.insert(message.message_id().unwrap_or_default().to_owned()) {
+                continue;
+            }
             let number = letters.len() + others.len();
             let body = message.body().unwrap_or_default();
             let understood = match args.of {
                 Of::Files => files::read(body, ingest).await?,
-                Of::Spill => spill::read(body, ingest).await,
+                Of::Spill => spill::read(body, ingest, &mut topics).await,
                 Of::Kafka => kafka::read(body, ingest).await,
             };
             let is_meant = args.is_meant(&understood);
@@ -301,6 +317,9 @@ async fn look(
                 true => drop(letters.insert(number, letter)),
                 false => others.push(letter),
             }
+        }
+        if seen.len() == before {
+            break;
         }
     }
     for letter in &others {

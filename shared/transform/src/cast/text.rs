@@ -129,9 +129,12 @@ where
     {
         return Ok(Casted { array: Arc::clone(array), bad: Vec::new() });
     }
+    // A number is a value, whatever name looks like it, and whatever stands beside it.
+    let is_number = array.data_type().is_integer();
     let (texts, bad) = texts(array)?;
     let (values, bad) = parsed(&texts, bad, |text| {
-        let value = names.by_name.get(text).copied().or_else(|| {
+        let name = names.by_name.get(text).copied().filter(|_| !is_number);
+        let value = name.or_else(|| {
             let number = super::numbers::parse_integer::<i16>(text).ok()?;
             names.by_name.values().any(|value| *value == number).then_some(number)
         });

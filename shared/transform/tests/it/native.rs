@@ -320,6 +320,22 @@ fn map_of_bytes() -> ArrayRef {
     Arc::new(MapArray::new(field, OffsetBuffer::new(vec![0, 1].into()), entries, None, false))
 }
 
+/// A number is a value of an enumeration, whatever name looks like it, and whatever
+/// stands in the row beside it.
+#[test]
+fn numbers_are_values_of_an_enumeration_and_never_names() {
+    for array in
+        [Arc::new(Int8Array::from(vec![1])) as ArrayRef, Arc::new(Int64Array::from(vec![1]))]
+    {
+        assert_one(one("Enum8('1' = 2, '2' = 1)", "", array), Ok("1"));
+    }
+    let beside: ArrayRef = Arc::new(Int8Array::from(vec![1, 9]));
+    let columns = document("  - {name: c, type: \"Enum8('1' = 2, '2' = 1)\"}", "");
+    let mapped = apply(&columns, vec![beside]);
+    assert_eq!(mapped.rejected.len(), 1);
+    assert_eq!(values(mapped.batch.column(0)), ["1"]);
+}
+
 /// Anywhere else the value is bad, and the row is what the policy judges.
 #[rstest]
 #[case("Int32")]

@@ -29,8 +29,13 @@ const OF_FRACTIONS: &[&str] = &["Float64"];
 const OF_WORDS: &[&str] = &["Bool"];
 const OF_LISTS: &[&str] =
     &["Array(Nullable(Int64))", "Array(Nullable(Float64))", "Array(Nullable(String))"];
+/// The same, where a float would lose digits of a whole number.
+const OF_LONG_LISTS: &[&str] = &["Array(Nullable(Int64))", "Array(Nullable(String))"];
 /// Types of any texts.
 const OF_TEXTS: &[&str] = &["Date32", "DateTime64(6, 'UTC')", "UUID"];
+
+/// The same, where some have more digits of a second than microseconds have.
+const OF_FINE_TEXTS: &[&str] = &["Date32", "DateTime64(9, 'UTC')", "UUID"];
 
 /// The columns that would take these fields of an object, typed by the batch
 /// that begins at `plan.from_row`. Must be called within the runtime.
@@ -157,17 +162,36 @@ fn candidates(
     if there.next().is_some() {
         if !has_strings && all(is_number) {
             let fractions = texts.iter().flatten().any(|text| text.contains(['.', 'e', 'E']));
-            groups.push(if fractions { OF_FRACTIONS } else { OF_NUMBERS });
+            // Beside a fraction, a whole number of more digits than a float holds stays a text.
+            match fractions {
+                false => groups.push(OF_NUMBERS),
+                true if !texts.iter().flatten().any(has_long_number) => groups.push(OF_FRACTIONS),
+                true => {}
+            }
         }
         if !has_strings && all(|text| matches!(text, "true" | "false")) {
             groups.push(OF_WORDS);
         }
         if !has_strings && all(|text| text.starts_with('[')) {
-            groups.push(OF_LISTS);
+            let is_exact = !texts.iter().flatten().any(has_long_number);
+            groups.push(if is_exact { OF_LISTS } else { OF_LONG_LISTS });
         }
-        groups.push(OF_TEXTS);
+        let is_fine = texts.iter().flatten().any(has_nanoseconds);
+        groups.push(if is_fine { OF_FINE_TEXTS } else { OF_TEXTS });
     }
     groups.into_iter().flatten().copied()
+}
+
+/// Whether digits stand there that a float may not hold: 16 of them, without a point.
+fn has_long_number(text: &str) -> bool {
+    let mut numbers = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+    numbers.any(|number| !number.contains('.') && number.trim_start_matches('0').len() > 15)
+}
+
+/// Whether more than six digits stand behind a point.
+fn has_nanoseconds(text: &str) -> bool {
+    let digits = |rest: &str| rest.bytes().take_while(u8::is_ascii_digit).count();
+    text.rsplit_once('.').is_some_and(|(_, rest)| digits(rest) > 6)
 }
 
 /// A number as JSON writes it: `007` is none, and as a number would lose zeros.
@@ -229,6 +253,11 @@ mod tests {
     #[case(&[Some("18446744073709551615")], false, "Nullable(UInt64)")]
     #[case(&[Some("-18446744073709551616")], false, "Nullable(Int128)")]
     #[case(&[Some("1"), Some("2.5e3")], false, "Nullable(Float64)")]
+    #[case(&[Some("9007199254740993"), Some("0.5")], false, "Nullable(String)")]
+    #[case(&[Some("900719925474099"), Some("1.00000000000000000")], false, "Nullable(Float64)")]
+    #[case(&[Some("[9007199254740993, 0.5]")], false, "Array(Nullable(String))")]
+    #[case(&[Some("[9007199254740993]")], false, "Array(Nullable(Int64))")]
+    #[case(&[Some("2026-01-31T10:00:00.123456789Z")], true, "Nullable(DateTime64(9, 'UTC'))")]
     #[case(&[Some("007")], false, "Nullable(String)")]
     #[case(&[Some("1")], true, "Nullable(String)")]
     #[case(&[Some("true"), Some("false")], false, "Nullable(Bool)")]

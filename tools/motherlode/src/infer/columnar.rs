@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,13 +32,18 @@ use super::profile::Profile;
 use super::sample::{Field, ROWS, Sample};
 use crate::failure::Advise as _;
 
+/// Days since 1970 that `Date` holds: to 2148, the last whole year.
+const DATE_DAYS: std::ops::RangeInclusive<i128> = 0..=65_379;
+/// Bytes of rows that are looked at: a small file may hold very large ones.
+const WEIGHT: u64 = 128 * 1024 * 1024;
+
 /// What helps against a file that cannot be read.
 const DAMAGED: &str = "the file may be damaged or cut off: fetch it again";
 
 /// Looks at the beginning of a Parquet file.
 pub fn parquet(file: &Path) -> anyhow::Result<Sample> {
     let reading = || format!("reading {} as Parquet", file.display());
-    sound(file).with_context(reading).hint(|| DAMAGED)?;
+    let most = sound(file).with_context(reading).hint(|| DAMAGED)?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file)?)
         .with_context(reading)
         .hint(|| DAMAGED)?;
@@ -45,7 +51,7 @@ pub fn parquet(file: &Path) -> anyhow::Result<Sample> {
     let ranges = ranges(builder.metadata());
     let total = builder.metadata().file_metadata().num_rows();
     let schema = builder.schema().clone();
-    let most = usize::try_from(ROWS).unwrap_or(usize::MAX);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
     let descriptor = builder.parquet_schema();
     let roots = descriptor.root_schema().get_fields();
     let uuids: Vec<String> =
@@ -79,10 +85,16 @@ pub fn parquet(file: &Path) -> anyhow::Result<Sample> {
         // The statistics know the rows behind the sample too.
         field.profile.nulls =
             nulls.get(&field.path[0]).copied().unwrap_or(0).max(field.profile.nulls);
-        if let Some(range) = ranges.get(&field.path[0])
-            && matches!(field.stated, Some((ColumnType::Int(_) | ColumnType::UInt(_), _)))
-        {
-            field.profile.stretch(*range);
+        match (&mut field.stated, ranges.get(&field.path[0])) {
+            (Some((ColumnType::Int(_) | ColumnType::UInt(_), _)), Some(range)) => {
+                field.profile.stretch(*range);
+            }
+            (Some((date @ ColumnType::Date32, _)), Some((first, last)))
+                if DATE_DAYS.contains(first) && DATE_DAYS.contains(last) =>
+            {
+                *date = ColumnType::Date;
+            }
+            _ => {}
         }
         if uuids.contains(&field.path[0]) {
             field.stated = Some((ColumnType::Uuid, says("UUID")));
@@ -92,8 +104,9 @@ pub fn parquet(file: &Path) -> anyhow::Result<Sample> {
 }
 
 /// Reads what is looked at by the decoder of objects first: it answers for damage that
-/// ends the process of who trusts the file. Texts that are none are no such damage.
-fn sound(file: &Path) -> anyhow::Result<()> {
+/// ends the process of who trusts the file. Texts that are none are no such damage. Gives the
+/// number of rows that are not too large to be looked at.
+fn sound(file: &Path) -> anyhow::Result<u64> {
     let ranges = Arc::new(Local::open(file)?);
     let name = file.display().to_string();
     decode::row_groups(ranges.as_ref(), &name)?;
@@ -116,16 +129,19 @@ fn sound(file: &Path) -> anyhow::Result<()> {
         limits: Limits::default(),
     };
     let mut decoder = decode::open(Input::Ranges(ranges), request)?;
-    let mut rows = 0;
-    while rows < ROWS {
+    let (mut rows, mut weight) = (0, 0);
+    while rows < ROWS && weight < WEIGHT {
         match decoder.next_batch() {
-            Ok(Some(batch)) => rows = batch.rows.end,
+            Ok(Some(batch)) => {
+                rows = batch.rows.end;
+                weight += native::weight::of_batch(&batch.batch);
+            }
             Ok(None) => break,
-            Err(error) if error.to_string().contains("UTF-8") => break,
+            Err(error) if error.to_string().contains("UTF-8") => return Ok(ROWS),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    Ok(rows.min(ROWS))
 }
 
 /// A file of this machine, read by ranges.
@@ -196,9 +212,12 @@ pub fn arrow_file<R: Read + Seek>(
     file: &Path,
 ) -> anyhow::Result<Sample> {
     let reading = || format!("reading {} as Arrow IPC file", file.display());
-    let reader = FileReader::try_new(content, None).with_context(reading).hint(|| DAMAGED)?;
-    let schema = reader.schema();
-    let (batch, is_whole) = beginning(&schema, reader).with_context(reading).hint(|| DAMAGED)?;
+    let read = unpanicking(|| {
+        let reader = FileReader::try_new(content, None)?;
+        let schema = reader.schema();
+        beginning(&schema, reader)
+    });
+    let (batch, is_whole) = read.with_context(reading).hint(|| DAMAGED)?;
     Ok(sample(Format::Arrow, compression, &batch, is_whole))
 }
 
@@ -209,10 +228,19 @@ pub fn arrow_stream<R: Read>(
     file: &Path,
 ) -> anyhow::Result<Sample> {
     let reading = || format!("reading {} as Arrow IPC stream", file.display());
-    let reader = StreamReader::try_new(content, None).with_context(reading).hint(|| DAMAGED)?;
-    let schema = reader.schema();
-    let (batch, is_whole) = beginning(&schema, reader).with_context(reading).hint(|| DAMAGED)?;
+    let read = unpanicking(|| {
+        let reader = StreamReader::try_new(content, None)?;
+        let schema = reader.schema();
+        beginning(&schema, reader)
+    });
+    let (batch, is_whole) = read.with_context(reading).hint(|| DAMAGED)?;
     Ok(sample(Format::Arrow, compression, &batch, is_whole))
+}
+
+/// Readers of Arrow end the thread at some damaged lengths.
+fn unpanicking<T>(read: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, ArrowError> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(ArrowError::IpcError("a length in it cannot be".to_owned())))
 }
 
 /// Batches up to the number of rows that is looked at, and whether there are
@@ -223,17 +251,19 @@ fn beginning(
 ) -> Result<(RecordBatch, bool), ArrowError> {
     let most = usize::try_from(ROWS).unwrap_or(usize::MAX);
     let mut taken = Vec::new();
-    let mut rows = 0;
+    let (mut rows, mut weight, mut is_whole) = (0, 0, true);
     for batch in batches {
         let batch = batch?;
         rows += batch.num_rows();
+        weight += native::weight::of_batch(&batch);
         taken.push(Ok(batch));
-        if rows > most {
+        if rows > most || weight > WEIGHT {
+            is_whole = false;
             break;
         }
     }
     let batch = collect(schema, taken.into_iter())?;
-    Ok((batch.slice(0, rows.min(most)), rows <= most))
+    Ok((batch.slice(0, rows.min(most)), is_whole))
 }
 
 fn collect(
@@ -259,39 +289,32 @@ fn null_counts(metadata: &ParquetMetaData) -> HashMap<String, u64> {
     counts
 }
 
-/// The least and the greatest integer of each column that is no struct or list, as far
-/// as the statistics know them.
+/// The least and the greatest integer of each column that is no struct or list, where
+/// the statistics of every row group know them.
 fn ranges(metadata: &ParquetMetaData) -> HashMap<String, (i128, i128)> {
-    let mut ranges: HashMap<String, (i128, i128)> = HashMap::new();
+    use ConvertedType::{UINT_8, UINT_16, UINT_32, UINT_64};
+    let mut ranges: HashMap<String, Option<(i128, i128)>> = HashMap::new();
     for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
-        use ConvertedType::{UINT_8, UINT_16, UINT_32, UINT_64};
+        let [name] = column.column_path().parts() else { continue };
         let is_signed =
             !matches!(column.column_descr().converted_type(), UINT_8 | UINT_16 | UINT_32 | UINT_64);
+        let wide_32 =
+            |it: &i32| if is_signed { i128::from(*it) } else { i128::from(it.cast_unsigned()) };
+        let wide_64 =
+            |it: &i64| if is_signed { i128::from(*it) } else { i128::from(it.cast_unsigned()) };
         let found = match column.statistics() {
             Some(Statistics::Int32(found)) => {
-                found.min_opt().zip(found.max_opt()).map(|(low, high)| {
-                    let wide = |it: &i32| {
-                        if is_signed { i128::from(*it) } else { i128::from(it.cast_unsigned()) }
-                    };
-                    (wide(low), wide(high))
-                })
+                found.min_opt().map(wide_32).zip(found.max_opt().map(wide_32))
             }
             Some(Statistics::Int64(found)) => {
-                found.min_opt().zip(found.max_opt()).map(|(low, high)| {
-                    let wide = |it: &i64| {
-                        if is_signed { i128::from(*it) } else { i128::from(it.cast_unsigned()) }
-                    };
-                    (wide(low), wide(high))
-                })
+                found.min_opt().map(wide_64).zip(found.max_opt().map(wide_64))
             }
             _ => None,
         };
-        if let ([name], Some((low, high))) = (column.column_path().parts(), found) {
-            let range = ranges.entry(name.clone()).or_insert((low, high));
-            *range = (range.0.min(low), range.1.max(high));
-        }
+        let range = ranges.entry(name.clone()).or_insert(found);
+        *range = range.zip(found).map(|((l, h), (low, high))| (l.min(low), h.max(high)));
     }
-    ranges
+    ranges.into_iter().filter_map(|(name, range)| Some((name, range?))).collect()
 }
 
 /// Why a column has the type that it has.
@@ -307,8 +330,13 @@ fn sample(
 ) -> Sample {
     let schema: &Schema = batch.schema_ref();
     let fields = schema.fields().iter().zip(batch.columns()).map(|(field, array)| {
-        let profile = profile(array);
-        let stated = Some((column_type(array, &profile), says(&field.data_type().to_string())));
+        let mut profile = profile(array);
+        if !is_whole {
+            // The rows behind these may hold any integer that the type holds.
+            profile.range = None;
+        }
+        let stated =
+            Some((column_type(array, &profile, is_whole), says(&field.data_type().to_string())));
         Field { path: vec![field.name().clone()], profile, stated }
     });
     Sample {
@@ -345,10 +373,11 @@ fn profile(array: &ArrayRef) -> Profile {
 
 /// The ClickHouse type of an Arrow array, without what NULLs at its own level
 /// make of it.
-fn column_type(array: &ArrayRef, profile: &Profile) -> ColumnType {
+fn column_type(array: &ArrayRef, profile: &Profile, is_whole: bool) -> ColumnType {
     match native::natural_type(&observed(array)).unwrap_or(ColumnType::String) {
         ColumnType::Date32
-            if profile.moments.years.is_some_and(|(low, high)| low >= 1970 && high < 2149) =>
+            if is_whole
+                && profile.moments.years.is_some_and(|(low, high)| low >= 1970 && high < 2149) =>
         {
             ColumnType::Date
         }

@@ -267,6 +267,8 @@ struct Node {
     /// How often an object stood here.
     objects: u64,
     children: Vec<Node>,
+    /// The values of keys that are too many to be columns.
+    rest: Profile,
     by_name: HashMap<String, usize>,
 }
 
@@ -286,7 +288,10 @@ impl Node {
             let at = match self.by_name.get(&key) {
                 Some(at) => *at,
                 // The root's keys are columns, however many.
-                None if depth > 0 && self.children.len() > MOST_KEYS => continue,
+                None if depth > 0 && self.children.len() > MOST_KEYS => {
+                    take(&mut self.rest, value);
+                    continue;
+                }
                 None => {
                     self.by_name.insert(key.clone(), self.children.len());
                     self.children.push(Self { name: key, ..Self::default() });
@@ -317,7 +322,7 @@ impl Node {
             // A key that a row lacks is NULL too.
             let is_object = self.profile.objects == self.profile.values;
             self.profile.nulls = rows.saturating_sub(self.profile.values);
-            let stated = if is_object { map(&self.children) } else { None };
+            let stated = if is_object { map(&self.children, &self.rest) } else { None };
             fields.push(Field { path: path.clone(), profile: self.profile, stated });
         }
         path.pop();
@@ -325,32 +330,29 @@ impl Node {
 }
 
 /// What objects are whose keys are data: maps, where all values are alike.
-fn map(children: &[Node]) -> Option<(ColumnType, String)> {
+fn map(children: &[Node], rest: &Profile) -> Option<(ColumnType, String)> {
     if children.is_empty() || children.iter().any(|child| !child.children.is_empty()) {
         return None;
     }
-    let all = |count: fn(&Profile) -> u64| {
-        children.iter().all(|child| count(&child.profile) == child.profile.values)
-    };
-    let is_within = |child: &Node| {
-        let limits = i128::from(i64::MIN)..=i128::from(i64::MAX);
-        child
-            .profile
-            .range
-            .is_none_or(|(low, high)| limits.contains(&low) && limits.contains(&high))
+    let profiles = || children.iter().map(|child| &child.profile).chain([rest]);
+    let all = |count: fn(&Profile) -> u64| profiles().all(|it| count(it) == it.values);
+    let within = |low: i128, high: i128| {
+        profiles().all(|it| it.digits == 0 && it.range.is_none_or(|(l, h)| low <= l && h <= high))
     };
     let (value, what) = if all(|it| it.texts) {
         (ColumnType::String, "texts")
     } else if all(|it| it.booleans) {
         (ColumnType::Bool, "truth values")
-    } else if all(|it| it.integers) && children.iter().all(is_within) {
+    } else if all(|it| it.integers) && within(i64::MIN.into(), i64::MAX.into()) {
         (ColumnType::Int(64), "whole numbers")
-    } else if all(|it| it.integers + it.floats) {
+    } else if all(|it| it.integers) && within(0, u64::MAX.into()) {
+        (ColumnType::UInt(64), "whole numbers")
+    } else if all(|it| it.integers + it.floats) && profiles().all(Profile::fits_floats) {
         (ColumnType::Float(64), "numbers")
     } else {
         return None;
     };
-    let value = match children.iter().any(|child| child.profile.nulls > 0) {
+    let value = match profiles().any(|it| it.nulls > 0) {
         true => ColumnType::Nullable(Box::new(value)),
         false => value,
     };

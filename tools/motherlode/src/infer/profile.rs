@@ -42,6 +42,8 @@ pub struct Profile {
     pub is_padded: bool,
     /// Most digits behind the point of a number; none when one has an exponent.
     pub scale: Option<usize>,
+    /// Most digits before the point of a number with a fraction.
+    pub whole_digits: usize,
     /// UUIDs among the texts.
     pub uuids: u64,
     /// IPv4 addresses among the texts.
@@ -87,6 +89,8 @@ impl Profile {
     pub fn float(&mut self, text: &str) {
         let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
         let is_plain = !text.contains(['e', 'E']);
+        let whole = text.split('.').next().unwrap_or_default().trim_start_matches(['+', '-']);
+        self.whole_digits = self.whole_digits.max(whole.len());
         self.scale = match self.scale {
             None if self.floats > 0 => None,
             scale => is_plain.then(|| scale.unwrap_or(0).max(decimals)),
@@ -157,6 +161,13 @@ impl Profile {
     pub fn stretch(&mut self, (low, high): (i128, i128)) {
         self.range =
             Some(self.range.map_or((low, high), |(l, h): (i128, i128)| (l.min(low), h.max(high))));
+    }
+
+    /// Whether a float holds every whole number.
+    #[must_use]
+    pub fn fits_floats(&self) -> bool {
+        const MOST: i128 = 1 << 53;
+        self.digits == 0 && self.range.is_none_or(|(low, high)| low >= -MOST && high <= MOST)
     }
 
     /// How many different values there are, give or take a hash.

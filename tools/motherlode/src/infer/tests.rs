@@ -136,6 +136,9 @@ fn columns_of_csv_get_types(#[case] rows: &str, #[case] expected: &str) {
 #[case("fee", "1.5\n1e3\n", "Float64")]
 #[case("fee", "1.5\n5000000000000\n", "Float64")]
 #[case("price", "3\n4\n", "UInt8")]
+#[case("amount_usd", "1.5\n", "Decimal(18, 2)")]
+#[case("tax_rate", "1.5\n", "Float64")]
+#[case("price", "1.5\n12345678901234567890.5\n", "Float64")]
 #[case("priceless", "1.5\n", "Float64")]
 fn money_is_exact(#[case] name: &str, #[case] rows: &str, #[case] expected: &str) {
     let proposal = propose("a.csv", format!("{name}\n{rows}").as_bytes());
@@ -148,13 +151,21 @@ fn money_is_exact(#[case] name: &str, #[case] rows: &str, #[case] expected: &str
 #[case("1", "2.5", "Map(String, Float64)")]
 #[case("\"a\"", "\"b\"", "Map(String, String)")]
 #[case("true", "null", "Map(String, Nullable(Bool))")]
+#[case("1", "18446744073709551615", "Map(String, UInt64)")]
+#[case("-1", "18446744073709551615", "String")]
+#[case("1.5", "9007199254740993", "String")]
+#[case("1", "18446744073709551616", "String")]
 #[case("1", "\"b\"", "String")]
 #[case("1", "{\"a\": 1}", "String")]
 fn objects_with_many_keys_are_maps(#[case] one: &str, #[case] other: &str, #[case] expected: &str) {
     let pairs: Vec<_> = (0..120).map(|key| format!("\"k{key}\": {one}")).collect();
-    let text = format!("{{\"a\": {{{}}}}}\n{{\"a\": {{\"k7\": {other}}}}}\n", pairs.join(", "));
-    let proposal = propose("a.jsonl", text.as_bytes());
-    assert_eq!(types(&proposal), [format!("a {expected}")], "{}", proposal.yaml);
+    // Of a key among the first ones, and of one that is too many.
+    for key in ["k7", "k1000"] {
+        let text =
+            format!("{{\"a\": {{{}}}}}\n{{\"a\": {{\"{key}\": {other}}}}}\n", pairs.join(", "));
+        let proposal = propose("a.jsonl", text.as_bytes());
+        assert_eq!(types(&proposal), [format!("a {expected}")], "{key}: {}", proposal.yaml);
+    }
 }
 
 #[rstest]
@@ -166,6 +177,8 @@ fn objects_with_many_keys_are_maps(#[case] one: &str, #[case] other: &str, #[cas
 #[case("[1, 2]", "Array(UInt8)")]
 #[case("[1.5, null]", "Array(Nullable(Float64))")]
 #[case("[[1], [2]]", "Array(Array(UInt8))")]
+#[case("[[1], null]", "String")]
+#[case("[9007199254740993, 0.5]", "String")]
 #[case("[\"a\"]", "Array(String)")]
 #[case("[1, \"a\"]", "String")]
 #[case("[{\"a\": 1}]", "String")]
@@ -437,7 +450,7 @@ fn whole_numbers_of_parquet_get_the_smallest_type_that_holds_them() {
         ("full", wide(&|row| if row == 0 { i64::MIN } else { row % 9 })),
         ("created", wide(&|row| 1_700_000_000_000 + row % 50)),
         ("user_id", wide(&|row| row)),
-        ("short_id", Arc::new(UInt16Array::from_iter_values((0..30_000).map(|row| row)))),
+        ("short_id", Arc::new(UInt16Array::from_iter_values(0..30_000))),
         (
             "huge",
             Arc::new(UInt64Array::from_iter_values((0..30_000).map(|row| u64::MAX - row % 3))),
@@ -468,4 +481,105 @@ fn whole_numbers_of_parquet_get_the_smallest_type_that_holds_them() {
         "{}",
         proposal.yaml
     );
+}
+
+/// Without statistics nobody knows the rows that are not looked at.
+#[test]
+fn whole_numbers_of_rows_that_are_not_looked_at_keep_their_type() {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
+    use parquet::file::properties::{EnabledStatistics, WriterProperties};
+
+    let month: ArrayRef = Arc::new(Int64Array::from_iter_values((0..30_000).map(|row| row % 12)));
+    let day: ArrayRef = Arc::new(Date32Array::from_iter_values((0..30_000).map(|row| row % 9)));
+    let early: ArrayRef =
+        Arc::new(Date32Array::from_iter_values((0..30_000).map(|row| 29_998 - row)));
+    let batch =
+        RecordBatch::try_from_iter([("month", month), ("day", day), ("early", early)]).unwrap();
+    let parquet = |statistics| {
+        let properties = WriterProperties::builder().set_statistics_enabled(statistics).build();
+        let mut file = Vec::new();
+        let mut writer =
+            parquet::arrow::ArrowWriter::try_new(&mut file, batch.schema(), Some(properties))
+                .unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        file
+    };
+    let mut stream = Vec::new();
+    let mut writer =
+        arrow::ipc::writer::StreamWriter::try_new(&mut stream, &batch.schema()).unwrap();
+    for part in 0..3 {
+        writer.write(&batch.slice(part * 10_000, 10_000)).unwrap();
+    }
+    writer.finish().unwrap();
+    drop(writer);
+    for (name, file) in [("a.arrow", stream), ("b.parquet", parquet(EnabledStatistics::None))] {
+        assert_eq!(
+            types(&propose(name, &file)),
+            ["month Int64", "day Date32", "early Date32"],
+            "{name}"
+        );
+    }
+    // The last day is before 1970: the statistics know.
+    assert_eq!(
+        types(&propose("c.parquet", &parquet(EnabledStatistics::Chunk))),
+        ["month UInt8", "day Date", "early Date32"]
+    );
+}
+
+#[test]
+fn damaged_arrow_is_refused_and_ends_nothing() {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, RecordBatch, StringArray};
+
+    let texts: ArrayRef =
+        Arc::new(StringArray::from_iter_values((0..300).map(|i| format!("text {i}"))));
+    let batch = RecordBatch::try_from_iter([("a", texts)]).unwrap();
+    let mut file = Vec::new();
+    let mut writer = arrow::ipc::writer::FileWriter::try_new(&mut file, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.arrow");
+    for at in (8..file.len()).step_by(3) {
+        let mut damaged = file.clone();
+        damaged[at] ^= 0xff;
+        std::fs::write(&path, &damaged).unwrap();
+        // Whatever it says of it, it says something.
+        drop(inferred(&path));
+        std::fs::write(&path, &file[..at]).unwrap();
+        assert!(inferred(&path).is_err(), "cut at {at}");
+    }
+}
+
+/// A small file may hold rows that are far larger than it.
+#[test]
+fn rows_that_are_larger_than_their_file_are_not_all_looked_at() {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, RecordBatch, StringArray};
+    use parquet::basic::Compression;
+    use parquet::file::properties::WriterProperties;
+
+    let properties =
+        WriterProperties::builder().set_compression(Compression::ZSTD(Default::default())).build();
+    let text = "x".repeat(1 << 20);
+    let mut file = Vec::new();
+    let rows = |count: usize| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values((0..count).map(|_| text.as_str())))
+    };
+    let batch = RecordBatch::try_from_iter([("text", rows(50))]).unwrap();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(&mut file, batch.schema(), Some(properties)).unwrap();
+    for _ in 0..40 {
+        writer.write(&batch).unwrap();
+    }
+    writer.close().unwrap();
+    assert!(file.len() < 1 << 20, "{}", file.len());
+    let proposal = propose("large.parquet", &file);
+    assert!(!proposal.is_whole && (100..400).contains(&proposal.rows), "{}", proposal.rows);
 }

@@ -216,6 +216,11 @@ fn of_profile(profile: &Profile, name: &str, is_csv: bool) -> Bare {
         return profile.range.map_or_else(|| text("text"), |range| integers(range, name));
     }
     if all(profile.integers + profile.floats) {
+        if !profile.fits_floats() {
+            return text(
+                "whole numbers beyond 53 bits beside fractions: no number type holds both",
+            );
+        }
         return money(profile, name)
             .unwrap_or_else(|| because(ColumnType::Float(64), "numbers with fractions"));
     }
@@ -282,17 +287,23 @@ fn integers((low, high): (i128, i128), name: &str) -> Bare {
 fn money(profile: &Profile, name: &str) -> Option<Bare> {
     const WORDS: &[&str] = &[
         "amount", "balance", "budget", "cost", "discount", "fare", "fee", "payment", "price",
-        "revenue", "salary", "subtotal", "tax", "tip", "total",
+        "revenue", "salary", "subtotal", "tax", "tip",
     ];
-    /// Digits before the point: a million times what most columns hold.
-    const MOST: i128 = 1_000_000_000_000;
+    const CURRENCIES: &[&str] = &["usd", "eur", "gbp", "chf", "jpy", "cny", "inr"];
+    /// Digits before the point: 16 with the decimals, as Decimal(18, 4) has them and two more.
+    const MOST_DIGITS: usize = 12;
     let name = snake_case(name);
-    let is_named = name.split('_').any(|word| WORDS.contains(&word));
+    // `tax_rate` is a rate: the last word says what it is.
+    let last = name.split('_').rfind(|word| !CURRENCIES.contains(word))?;
     let scale = profile.scale.filter(|scale| *scale <= 4)?;
-    let is_small = profile.range.is_none_or(|(low, high)| low > -MOST && high < MOST);
-    (is_named && is_small).then(|| {
+    let limit = 10_i128.pow(12);
+    let is_small = profile.whole_digits <= MOST_DIGITS
+        && profile.range.is_none_or(|(low, high)| low > -limit && high < limit);
+    (WORDS.contains(&last) && is_small).then(|| {
         let digits = if scale <= 2 { 2 } else { 4 };
-        let reason = format!("money by its name, with at most {scale} decimals: exact, and more than {digits} are refused");
+        let reason = format!(
+            "money by its name, with at most {scale} decimals: exact, and more than {digits} are refused"
+        );
         Bare::new(ColumnType::Decimal(18, digits), reason)
     })
 }
@@ -395,12 +406,14 @@ fn lists(element: &Profile, name: &str) -> Bare {
     }
     let mut reasons = vec!["arrays".to_owned()];
     reasons.extend(inner.reasons);
-    let is_array = matches!(inner.column_type, ColumnType::Array(_));
-    let column_type = if element.nulls > 0 && !is_array {
-        nullable(inner.column_type)
-    } else {
-        inner.column_type
-    };
+    if element.nulls > 0 && matches!(inner.column_type, ColumnType::Array(_)) {
+        return Bare::new(
+            ColumnType::String,
+            "NULL among arrays, which take none: kept as JSON text",
+        );
+    }
+    let column_type =
+        if element.nulls > 0 { nullable(inner.column_type) } else { inner.column_type };
     let column_type = ColumnType::Array(Box::new(column_type));
     Bare { column_type, format: None, reasons, most_bits: ANY_BITS }
 }

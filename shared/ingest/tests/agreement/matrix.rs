@@ -238,7 +238,7 @@ impl Texts<'_> {
                 return wrong.push(format!("{name}: ClickHouse does not read its own: {error}"));
             }
         };
-        if own != other {
+        if own != other || own.is_empty() {
             wrong.push(format!("{name}: {own:?} instead of {other:?}"));
         }
     }

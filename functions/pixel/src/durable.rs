@@ -89,7 +89,8 @@ impl Durable {
         Ok(kept)
     }
 
-    /// Keeps a text that no broker would take, in the bucket for good: where it is.
+    /// Keeps a text that no broker would take, in the bucket, for as long as its
+    /// lifecycle keeps it: where it is.
     ///
     /// # Errors
     /// When there is no bucket, or it does not say in time that it has it.

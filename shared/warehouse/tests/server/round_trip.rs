@@ -178,9 +178,19 @@ const QUOTED: [&str; 14] = [
 const ENUM: &str = "Enum8('a' = -1, 'b' = 2)";
 const WIDE_ENUM: &str = "Enum16('a' = -1000, 'b' = 2)";
 
-/// A day from 1999 to 2004.
+/// A day that `Date` holds.
 fn day(number: i64) -> i32 {
-    small(number) + 11_600
+    i32::from(u16::from_le_bytes(low(number)))
+}
+
+/// A day that `Date32` holds: 1900 to 2299.
+fn wide_day(number: i64) -> i32 {
+    i32::try_from(number.rem_euclid(146_097)).expect("a day") - 25_567
+}
+
+/// The lowest bytes of a number: every value of a type of that width.
+fn low<const N: usize>(number: i64) -> [u8; N] {
+    number.to_le_bytes()[..N].try_into().expect("fewer than eight")
 }
 
 /// A moment around 1970, in milliseconds.
@@ -198,9 +208,9 @@ fn v6(number: i64) -> std::net::Ipv6Addr {
     std::net::Ipv6Addr::from(u128::from_be_bytes(sixteen(number)) | 1 << 127)
 }
 
-/// A second of the first days of 1970, and how it is shown.
+/// A second that `DateTime` holds, and how it is shown.
 fn seconds(number: i64) -> i64 {
-    i64::from(small(number).unsigned_abs()) * 1_001
+    i64::from(u32::from_le_bytes(low(number)))
 }
 
 fn clock(number: i64, format: &str) -> String {
@@ -214,6 +224,11 @@ fn tiny(number: i64) -> i8 {
 
 fn small(number: i64) -> i32 {
     i32::try_from(number.rem_euclid(2_000)).expect("small") - 1_000
+}
+
+/// As many digits as `Decimal(9, 3)` has.
+fn nine_digits(number: i64) -> i64 {
+    number.rem_euclid(1_999_999_999) - 999_999_999
 }
 
 fn wide(number: i64) -> i128 {
@@ -233,19 +248,22 @@ fn sixteen(number: i64) -> [u8; 16] {
 fn shown(name: &str, number: i64) -> String {
     match name {
         "Bool" => (number % 2 == 0).to_string(),
-        "Int8" | "BFloat16" => tiny(number).to_string(),
-        "UInt8" => tiny(number).unsigned_abs().to_string(),
-        "Int16" | "Int32" => small(number).to_string(),
-        "UInt32" => small(number).unsigned_abs().to_string(),
+        "Int8" => i8::from_le_bytes(low(number)).to_string(),
+        "BFloat16" => tiny(number).to_string(),
+        "UInt8" => u8::from_le_bytes(low(number)).to_string(),
+        "Int16" => i16::from_le_bytes(low(number)).to_string(),
+        "Int32" => i32::from_le_bytes(low(number)).to_string(),
+        "UInt32" => u32::from_le_bytes(low(number)).to_string(),
         "UInt128" => u128::from_le_bytes(sixteen(number)).to_string(),
         "Int64" => number.to_string(),
         "UInt64" => number.cast_unsigned().to_string(),
         "Int128" => wide(number).to_string(),
         "Float64" => (f64::from(small(number)) / 4.0).to_string(),
         "Float32" => (f64::from(small(number)) / 4.0).to_string(),
-        "UInt16" => small(number).unsigned_abs().to_string(),
+        "UInt16" => u16::from_le_bytes(low(number)).to_string(),
         "Int256" => wide(number).to_string(),
-        "Date" | "Date32" => day_text(day(number)),
+        "Date" => day_text(day(number)),
+        "Date32" => day_text(wide_day(number)),
         "DateTime64(3, 'UTC')" => {
             let time = arrow::temporal_conversions::timestamp_ms_to_datetime(moment(number));
             time.expect("a moment").format("%Y-%m-%d %H:%M:%S%.3f").to_string()
@@ -258,10 +276,10 @@ fn shown(name: &str, number: i64) -> String {
             let (sign, seconds) = (if seconds < 0 { "-" } else { "" }, seconds.abs());
             format!("{sign}{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
         }
-        "IPv4" => std::net::Ipv4Addr::from(small(number).cast_unsigned()).to_string(),
+        "IPv4" => std::net::Ipv4Addr::from(u32::from_le_bytes(low(number))).to_string(),
         "IPv6" => v6(number).to_string(),
         ENUM | WIDE_ENUM => (if number % 2 == 0 { "a" } else { "b" }).to_owned(),
-        "Decimal(9, 3)" => shown("Decimal(20, 3)", i64::from(small(number))),
+        "Decimal(9, 3)" => shown("Decimal(20, 3)", nine_digits(number)),
         "Decimal(20, 3)" | "Decimal(60, 3)" => {
             let sign = if number < 0 { "-" } else { "" };
             let (whole, rest) = (number.unsigned_abs() / 1_000, number.unsigned_abs() % 1_000);
@@ -288,17 +306,21 @@ fn leaf(name: &str, is_dictionary: bool, values: &[&Value]) -> ArrayRef {
     };
     let array: ArrayRef = match name {
         "Bool" => Arc::new(numbers().map(|n| n.map(|n| n % 2 == 0)).collect::<BooleanArray>()),
-        "Int8" => Arc::new(numbers().map(|n| n.map(tiny)).collect::<Int8Array>()),
-        "UInt8" => {
-            Arc::new(numbers().map(|n| n.map(|n| tiny(n).unsigned_abs())).collect::<UInt8Array>())
+        "Int8" => {
+            Arc::new(numbers().map(|n| n.map(|n| i8::from_le_bytes(low(n)))).collect::<Int8Array>())
         }
+        "UInt8" => Arc::new(
+            numbers().map(|n| n.map(|n| u8::from_le_bytes(low(n)))).collect::<UInt8Array>(),
+        ),
         "BFloat16" => {
             Arc::new(numbers().map(|n| n.map(|n| f32::from(tiny(n)))).collect::<Float32Array>())
         }
-        "Int32" => Arc::new(numbers().map(|n| n.map(small)).collect::<Int32Array>()),
-        "UInt32" => {
-            Arc::new(numbers().map(|n| n.map(|n| small(n).unsigned_abs())).collect::<UInt32Array>())
-        }
+        "Int32" => Arc::new(
+            numbers().map(|n| n.map(|n| i32::from_le_bytes(low(n)))).collect::<Int32Array>(),
+        ),
+        "UInt32" => Arc::new(
+            numbers().map(|n| n.map(|n| u32::from_le_bytes(low(n)))).collect::<UInt32Array>(),
+        ),
         "UInt128" => bytes(16, &|n| sixteen(n).to_vec()),
         "DateTime('UTC')" => Arc::new(
             numbers()
@@ -327,7 +349,7 @@ fn leaf(name: &str, is_dictionary: bool, values: &[&Value]) -> ArrayRef {
                 .collect::<Int16Array>(),
         ),
         "Decimal(9, 3)" => {
-            let decimals = numbers().map(|n| n.map(|n| i128::from(small(n))));
+            let decimals = numbers().map(|n| n.map(|n| i128::from(nine_digits(n))));
             let decimals = decimals.collect::<Decimal128Array>();
             Arc::new(decimals.with_precision_and_scale(9, 3).expect("a decimal"))
         }
@@ -337,9 +359,7 @@ fn leaf(name: &str, is_dictionary: bool, values: &[&Value]) -> ArrayRef {
             Arc::new(decimals.with_precision_and_scale(60, 3).expect("a decimal"))
         }
         "Int16" => Arc::new(
-            numbers()
-                .map(|n| n.map(|n| i16::try_from(small(n)).expect("small")))
-                .collect::<Int16Array>(),
+            numbers().map(|n| n.map(|n| i16::from_le_bytes(low(n)))).collect::<Int16Array>(),
         ),
         "Int64" => Arc::new(numbers().collect::<Int64Array>()),
         "UInt64" => Arc::new(numbers().map(|n| n.map(i64::cast_unsigned)).collect::<UInt64Array>()),
@@ -353,12 +373,11 @@ fn leaf(name: &str, is_dictionary: bool, values: &[&Value]) -> ArrayRef {
                 .collect::<Float32Array>(),
         ),
         "UInt16" => Arc::new(
-            numbers()
-                .map(|n| n.map(|n| u16::try_from(small(n).unsigned_abs()).expect("small")))
-                .collect::<UInt16Array>(),
+            numbers().map(|n| n.map(|n| u16::from_le_bytes(low(n)))).collect::<UInt16Array>(),
         ),
         "Int256" => bytes(32, &|n| i256::from_i128(wide(n)).to_le_bytes().to_vec()),
-        "Date" | "Date32" => Arc::new(numbers().map(|n| n.map(day)).collect::<Date32Array>()),
+        "Date" => Arc::new(numbers().map(|n| n.map(day)).collect::<Date32Array>()),
+        "Date32" => Arc::new(numbers().map(|n| n.map(wide_day)).collect::<Date32Array>()),
         "DateTime64(3, 'UTC')" => Arc::new(
             numbers()
                 .map(|n| n.map(moment))
@@ -366,7 +385,7 @@ fn leaf(name: &str, is_dictionary: bool, values: &[&Value]) -> ArrayRef {
                 .with_timezone("UTC"),
         ),
         "IPv4" => Arc::new(
-            numbers().map(|n| n.map(|n| small(n).cast_unsigned())).collect::<UInt32Array>(),
+            numbers().map(|n| n.map(|n| u32::from_le_bytes(low(n)))).collect::<UInt32Array>(),
         ),
         "IPv6" => bytes(16, &|n| v6(n).octets().to_vec()),
         ENUM => Arc::new(

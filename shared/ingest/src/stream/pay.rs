@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog::Registered;
 use futures::FutureExt as _;
@@ -22,8 +23,14 @@ use crate::failback::{Scope, Watch};
 use crate::reconcile::{Debt, Paid, Settlement};
 use crate::{Ingest, IngestError};
 
-/// Offsets that are paid at once where nothing was sent before: a block.
+/// Most offsets that are paid at once where nothing was sent before: a block.
 const PIECE: i64 = 50_000;
+/// Bytes of the records that are paid at once, about.
+const PIECE_BYTES: usize = 32 * 1024 * 1024;
+/// So many compressed bytes of them are looked at, to tell how many records that is.
+const LOOK_BYTES: usize = 1024 * 1024;
+/// The longest that is looked.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the records of a partition owe to the clusters that its source names.
 /// Rows are counted as offsets: an upper bound.
@@ -131,7 +138,7 @@ impl Ingest {
                 *record = self.amend(record.clone(), part).await?;
                 debt.apart.insert(cluster.to_owned());
             }
-            if deadline.is_within(std::time::Duration::from_secs(1)) {
+            if deadline.is_within(Duration::from_secs(1)) {
                 return Ok(false);
             }
             let paying = self.pay_all_of(source, record, &debt, cluster, deadline);
@@ -203,14 +210,30 @@ impl Ingest {
         record: &PartitionRecord,
         cluster: &str,
     ) -> Result<Option<(PartitionRecord, StreamDebt)>, IngestError> {
+        let most = self.piece(record, cluster).await;
         let mut begun = None;
         let after = self
             .amend(record.clone(), |record| {
-                let at = record.begin_payment(cluster, PIECE);
+                let at = record.begin_payment(cluster, most);
                 begun = at.and_then(|at| record.debts.get(at).cloned());
             })
             .await?;
         Ok(begun.map(|debt| (after, debt)))
+    }
+
+    /// So many offsets of the first debt to a cluster are paid at once: their records
+    /// are held in memory.
+    async fn piece(&self, record: &PartitionRecord, cluster: &str) -> i64 {
+        let debt = record.debts.iter().find(|debt| !debt.on.contains(cluster));
+        let (Some(debt), Some(reader)) = (debt, &self.records) else { return PIECE };
+        let (from, wait) = (debt.start, Duration::ZERO);
+        let looked =
+            reader.fetch(&record.topic, record.partition, from, LOOK_BYTES, wait, LOOK_LIMIT).await;
+        // Whoever reads them to pay them says what is wrong.
+        looked.map_or(PIECE, |looked| {
+            let bytes = looked.records.iter().map(|one| one.record.size()).sum();
+            piece_of(looked.records.len(), bytes)
+        })
     }
 
     /// Writes the records of a debt to a cluster. Where the server refuses them for
@@ -364,5 +387,28 @@ impl Ingest {
                 Err(cause) => return Err(partition_error(&record.topic, record.partition, cause)),
             }
         }
+    }
+}
+
+/// Records of about [`PIECE_BYTES`], where so many have so many bytes.
+fn piece_of(records: usize, bytes: usize) -> i64 {
+    if records == 0 {
+        // A gap, or marks of a transaction.
+        return PIECE;
+    }
+    let fitting = records.saturating_mul(PIECE_BYTES) / bytes.max(1);
+    i64::try_from(fitting).unwrap_or(PIECE).clamp(1, PIECE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_records_are_paid_by_fewer_at_once() {
+        assert_eq!(piece_of(1_000, 1_000 * 200), PIECE);
+        assert_eq!(piece_of(100, 100 * 32 * 1024), 1_024);
+        assert_eq!(piece_of(1, 64 * 1024 * 1024), 1);
+        assert_eq!(piece_of(0, 0), PIECE);
     }
 }

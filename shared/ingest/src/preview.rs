@@ -29,7 +29,8 @@ pub struct Preview {
     pub drift: Vec<Drift>,
 }
 
-/// Decodes and transforms an object, and keeps its first rows and bad rows.
+/// Decodes and transforms an object, and keeps its first rows and bad rows; with
+/// `until_row`, the rows before that one alone.
 ///
 /// # Errors
 /// [`IngestError`] as a load would end with.
@@ -39,6 +40,7 @@ pub async fn preview(
     document: Arc<SourceDocument>,
     captures: Captures,
     keep: usize,
+    until_row: Option<u64>,
 ) -> Result<Preview, IngestError> {
     let plan = ReadPlan {
         objects,
@@ -48,7 +50,7 @@ pub async fn preview(
         config_version: 0,
         captures,
         from_row: 0,
-        until_row: None,
+        until_row,
         loaded_at_ms: Clock::system().now_ms(),
         stopwatches: Stopwatches::default(),
     };

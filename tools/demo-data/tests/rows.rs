@@ -24,7 +24,7 @@ async fn every_row_is_read_filtered_or_quarantined_as_listed() {
             objects.put(BUCKET, object.key, data.object(object).unwrap());
             let info = objects.head(BUCKET, object.key).await.unwrap();
             let captures = pattern.matches(BUCKET, object.key).unwrap();
-            let seen = preview(objects, info, Arc::clone(&document), captures, 3)
+            let seen = preview(objects, info, Arc::clone(&document), captures, 3, None)
                 .await
                 .unwrap_or_else(|error| panic!("{}: {error:?}", object.key));
             counts += seen.counts;

@@ -60,6 +60,9 @@ pub async fn run(run: &mut Run) -> anyhow::Result<()> {
         })
         .await?;
     Arena::note(run, arena.clickhouse(), &[lost]);
+    let repeated = repeated(&arena)?;
+    run.injected("records delivered again", repeated);
+    run.check(repeated > 0, || "no record was delivered twice".to_owned());
     arena.clickhouse().set_rules(Vec::new());
     arena.motherlode(&["reconcile", "--all"]).await?;
     judge(run, &arena, records).await
@@ -95,6 +98,26 @@ async fn send_and_break(run: &mut Run, arena: &Arena, records: u64) -> anyhow::R
         arena.lake.control.start_cluster("first").await?;
     }
     Ok(())
+}
+
+/// Records that the sink was given and had accounted for, by what it has written into
+/// its log.
+fn repeated(arena: &Arena) -> anyhow::Result<u64> {
+    let mut repeated = 0;
+    for entry in std::fs::read_dir(arena.lake.state.dir.join("logs"))? {
+        let path = entry?.path();
+        if !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("kafka-sink")) {
+            continue;
+        }
+        for line in std::fs::read_to_string(&path)?.lines() {
+            // A line may be cut where the function was killed.
+            let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+            if line["state"] == "taken" {
+                repeated += line["repeated"].as_u64().unwrap_or_default();
+            }
+        }
+    }
+    Ok(repeated)
 }
 
 async fn judge(run: &mut Run, arena: &Arena, records: u64) -> anyhow::Result<()> {

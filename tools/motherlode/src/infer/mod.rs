@@ -49,7 +49,7 @@ pub struct Proposal {
 }
 
 /// Proposes a document for the source that a file belongs to, and tries it on
-/// the file where that is small.
+/// the rows of the file that were looked at.
 ///
 /// # Errors
 /// When the file cannot be read, or holds no rows with named fields.
@@ -65,7 +65,7 @@ pub async fn infer(file: &Path, wishes: &Wishes) -> anyhow::Result<Proposal> {
             )
         })?;
         // Every round makes a text of one column at least, or is the last.
-        if sample.is_whole && trial::corrects(file, &document, &mut columns, &mut sample).await {
+        if trial::corrects(file, &document, &mut columns, &mut sample).await {
             continue;
         }
         return Ok(Proposal { document, yaml, rows: sample.rows, is_whole: sample.is_whole });

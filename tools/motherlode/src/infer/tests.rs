@@ -483,6 +483,15 @@ fn whole_numbers_of_parquet_get_the_smallest_type_that_holds_them() {
     );
 }
 
+/// The rows that were looked at are tried in a large file, too.
+#[test]
+fn a_type_that_refuses_a_row_of_the_sample_becomes_text_in_a_large_file() {
+    let rows: String = (0..25_000).map(|row| if row == 10 { "\"\"\n" } else { "1\n" }).collect();
+    let proposal = propose("a.csv", format!("value\n{rows}").as_bytes());
+    assert!(!proposal.is_whole);
+    assert_eq!(types(&proposal), ["value Nullable(String)"]);
+}
+
 /// Without statistics nobody knows the rows that are not looked at.
 #[test]
 fn whole_numbers_of_rows_that_are_not_looked_at_keep_their_type() {

@@ -24,7 +24,8 @@ pub async fn corrects(
     columns: &mut [Chosen],
     sample: &mut Sample,
 ) -> bool {
-    let preview = match preview(file, document).await {
+    let until_row = (!sample.is_whole).then_some(sample.rows);
+    let preview = match preview(file, document, until_row).await {
         Ok(preview) => preview,
         Err(error) => {
             let note = format!("trying the proposal on the file failed: {error:#}");
@@ -47,9 +48,15 @@ pub async fn corrects(
     corrected
 }
 
-async fn preview(file: &Path, document: &SourceDocument) -> anyhow::Result<Preview> {
+/// The rows that were looked at, by the way that they are loaded.
+async fn preview(
+    file: &Path,
+    document: &SourceDocument,
+    until_row: Option<u64>,
+) -> anyhow::Result<Preview> {
     let objects = FileObjects::new();
     let object = objects.head(LOCAL_BUCKET, path_text(file)?).await?;
     let document = Arc::new(document.clone());
-    Ok(ingest::preview(Arc::new(objects), object, document, Captures::default(), KEPT).await?)
+    let (objects, captures) = (Arc::new(objects), Captures::default());
+    Ok(ingest::preview(objects, object, document, captures, KEPT, until_row).await?)
 }

@@ -109,7 +109,7 @@ async fn preview(args: &DryRunArgs, document: Arc<SourceDocument>) -> anyhow::Re
         .with_context(|| format!("opening {}", args.file.display()))
         .hint(|| "name a file that can be read")?;
     let captures = key::captures(&document, &args.file, args.key.as_deref())?;
-    ingest::preview(Arc::new(objects), object, document, captures, args.rows)
+    ingest::preview(Arc::new(objects), object, document, captures, args.rows, None)
         .await
         .hint(|| "correct the document (`format`, `compression`, `columns`) or the file")
 }

@@ -65,15 +65,7 @@ async fn drain(context: &Context, message: &SqsMessage) -> anyhow::Result<usize>
         .context("the message is none of the spill queue: it goes on to its dead letters")?;
     let (spilled, object) = match spilled.object.clone() {
         None => (spilled, None),
-        Some(key) => match fetch(context, &key).await? {
-            Some(spilled) => (spilled, Some(key)),
-            // It is deleted when Kafka has it, and the message may come once more.
-            None if message.receive_count() > 1 => {
-                tracing::warn!(key, "the spilled object is gone: it was drained before");
-                return Ok(0);
-            }
-            None => anyhow::bail!("the spilled object {key} is not in the bucket"),
-        },
+        Some(key) => (fetch(context, &key).await?, Some(key)),
     };
     let records: Vec<Record> = spilled
         .records
@@ -92,19 +84,13 @@ async fn drain(context: &Context, message: &SqsMessage) -> anyhow::Result<usize>
     Ok(records.len())
 }
 
-/// What an object of the bucket holds; none when it is not there.
-async fn fetch(context: &Context, key: &str) -> anyhow::Result<Option<Spilled>> {
+async fn fetch(context: &Context, key: &str) -> anyhow::Result<Spilled> {
     let (client, bucket) = context
         .bucket
         .as_ref()
         .context("MOTHERLODE_SPILL_BUCKET is not set, and the message names an object")?;
     let name = || format!("reading s3://{bucket}/{key}");
-    let object = match client.get_object().bucket(bucket).key(key).send().await {
-        Err(error) if error.as_service_error().is_some_and(|it| it.is_no_such_key()) => {
-            return Ok(None);
-        }
-        object => object.with_context(name)?,
-    };
+    let object = client.get_object().bucket(bucket).key(key).send().await.with_context(name)?;
     let bytes = object.body.collect().await.with_context(name)?.into_bytes();
-    serde_json::from_slice(&bytes).map(Some).with_context(name)
+    serde_json::from_slice(&bytes).with_context(name)
 }

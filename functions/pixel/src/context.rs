@@ -19,10 +19,6 @@ use crate::schemas::Schemas;
 /// A changed document is seen within this time.
 const CATALOG_TTL: Duration = Duration::from_secs(15);
 
-/// A connection that died while the function was frozen answers nothing: there is to be
-/// time for another one before events are spilled.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
-
 /// What the function holds between invocations.
 pub struct Context {
     /// Which source a write key belongs to.
@@ -49,8 +45,7 @@ impl Context {
             .map(|bucket| (runtime::aws::s3(&config, environment), bucket.to_owned()));
         environment.required(kafka::BROKERS, "the Kafka brokers, as host:port,host:port")?;
         let kafka = KafkaConfig::from_environment(environment, &config)?;
-        let mut kafka = kafka.context("reading how to reach Kafka")?;
-        kafka.attempt_timeout = ATTEMPT_TIMEOUT;
+        let kafka = kafka.context("reading how to reach Kafka")?;
         let durable = Durable {
             kafka: Producer::new(kafka),
             queue,

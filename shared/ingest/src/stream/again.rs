@@ -68,12 +68,10 @@ impl Ingest {
             taken.reports.extend(some.reports);
             taken.refused.extend(some.refused);
         }
-        match lost {
-            lost if lost > 0 && taken.refused.is_empty() => {
-                Err(IngestError::Lost { run: run.to_string(), lost, earliest: held.start })
-            }
-            _ => Ok(taken),
+        if lost > 0 && taken.refused.is_empty() {
+            return Err(IngestError::Lost { run: run.to_string(), lost, earliest: held.start });
         }
+        Ok(taken)
     }
 }
 

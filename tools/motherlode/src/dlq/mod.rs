@@ -4,7 +4,7 @@ mod files;
 mod kafka;
 mod spill;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use anyhow::Context as _;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
@@ -192,47 +192,109 @@ pub async fn run(command: DlqCommand, global: &Global, ui: &Ui) -> anyhow::Resul
         Of::Spill | Of::Kafka => target.ingest_with_records().await?,
     };
     match &command {
-        DlqCommand::List(args) => {
-            let letters = look(args, args.limit, &queues, &ingest).await?;
-            for letter in &letters {
-                queues.show(letter).await?;
-            }
-            if letters.is_empty() {
-                ui.note("there is no dead letter (of this kind)");
-            }
-            ui.answer(&letters, || render(&letters))
-        }
+        DlqCommand::List(args) => list(args, &queues, &ingest, ui).await,
         DlqCommand::Replay(args) => replay(args, &queues, &ingest, ui).await,
     }
+}
+
+/// Every dead letter, ten at a time.
+struct Looking<'a> {
+    args: &'a DlqArgs,
+    queues: &'a Queues,
+    ingest: &'a Ingest,
+    /// Those that were seen: they come again when looking takes its time.
+    seen: HashSet<String>,
+    topics: spill::Topics,
+    /// Those that are left where they are.
+    others: Vec<Letter>,
+}
+
+impl<'a> Looking<'a> {
+    fn new(args: &'a DlqArgs, queues: &'a Queues, ingest: &'a Ingest) -> Self {
+        let (seen, topics, others) = (HashSet::new(), spill::Topics::new(), Vec::new());
+        Self { args, queues, ingest, seen, topics, others }
+    }
+
+    /// The next letters that are meant, in the order in which they came; none when all
+    /// were seen.
+    async fn next(&mut self, most: usize) -> anyhow::Result<Option<Vec<Letter>>> {
+        let receive = self.queues.sqs.receive_message().queue_url(&self.queues.dead_letters);
+        let receive = receive
+            .max_number_of_messages(i32::try_from(most.min(10)).unwrap_or(10))
+            .visibility_timeout(LOOKING_SECONDS)
+            // A short poll asks some of the servers only, and may find nothing.
+            .wait_time_seconds(1)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
+        let received = receive.send().await.context("receiving dead letters").hint(rights)?;
+        let before = self.seen.len();
+        let mut letters = Vec::new();
+        for message in received.messages.unwrap_or_default() {
+            if !self.seen.insert(message.message_id().unwrap_or_default().to_owned()) {
+                continue;
+            }
+            let body = message.body().unwrap_or_default();
+            let understood = match self.args.of {
+                Of::Files => files::read(body, self.ingest).await?,
+                Of::Spill => spill::read(body, self.ingest, &mut self.topics).await,
+                Of::Kafka => kafka::read(body, self.ingest).await,
+            };
+            let is_meant = self.args.is_meant(&understood);
+            let letter = letter(&message, understood);
+            if is_meant { letters.push(letter) } else { self.others.push(letter) }
+        }
+        Ok((self.seen.len() > before).then_some(letters))
+    }
+
+    /// Lets those be seen again that are left where they are.
+    async fn end(self) -> anyhow::Result<()> {
+        for letter in &self.others {
+            self.queues.show(letter).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn list(args: &DlqArgs, queues: &Queues, ingest: &Ingest, ui: &Ui) -> anyhow::Result<()> {
+    let mut looking = Looking::new(args, queues, ingest);
+    let mut letters = Vec::new();
+    while letters.len() < args.limit
+        && let Some(some) = looking.next(args.limit - letters.len()).await?
+    {
+        letters.extend(some);
+    }
+    for letter in &letters {
+        queues.show(letter).await?;
+    }
+    looking.end().await?;
+    if letters.is_empty() {
+        ui.note("there is no dead letter (of this kind)");
+    }
+    ui.answer(&letters, || render(&letters))
 }
 
 /// A letter goes only after what it names was sent or taken: a crash in between
 /// does it twice, which the ledger makes harmless.
 async fn replay(args: &DlqArgs, queues: &Queues, ingest: &Ingest, ui: &Ui) -> anyhow::Result<()> {
     let task = ui.task("dlq replay");
+    let mut looking = Looking::new(args, queues, ingest);
     let (mut done, mut stay) = (Vec::new(), Vec::new());
     // What comes back while the others are sent is not sent for ever.
     let mut bodies = HashSet::new();
-    while done.len() + stay.len() < args.limit {
-        // No more than are done before others see them again.
-        let some = (args.limit - done.len() - stay.len()).min(10);
-        let letters = look(args, some, queues, ingest).await?;
-        let (letters, again): (Vec<_>, Vec<_>) =
-            letters.into_iter().partition(|letter| bodies.insert(letter.body.clone()));
-        for letter in &again {
-            queues.show(letter).await?;
-        }
-        if letters.is_empty() {
-            break;
-        }
+    while done.len() + stay.len() < args.limit
+        && let Some(letters) = looking.next(args.limit - done.len() - stay.len()).await?
+    {
         for mut letter in letters {
+            if !bodies.insert(letter.body.clone()) {
+                looking.others.push(letter);
+                continue;
+            }
             task.at("trying again", &format!("number {}", done.len() + stay.len() + 1));
             match &queues.queue {
                 Some(queue) => queues.send(queue, &letter).await?,
                 None => match kafka::take(&letter.body, ingest).await {
                     Ok(taken) => letter.taken = Some(taken),
                     Err(error) => {
-                        queues.show(&letter).await?;
                         letter.reason = format!("{error:#}");
                         stay.push(letter);
                         continue;
@@ -243,6 +305,11 @@ async fn replay(args: &DlqArgs, queues: &Queues, ingest: &Ingest, ui: &Ui) -> an
             done.push(letter);
         }
     }
+    // Not before: they would come again, and hide those that were not seen yet.
+    for letter in &stay {
+        queues.show(letter).await?;
+    }
+    looking.end().await?;
     drop(task);
     ui.answer(&done, || match args.of {
         Of::Files => format!(
@@ -263,69 +330,6 @@ async fn replay(args: &DlqArgs, queues: &Queues, ingest: &Ingest, ui: &Ui) -> an
             "mend what they say and replay them again; what was taken is not taken twice",
         )),
     }
-}
-
-/// Receives every dead letter once; those that are not meant are shown again at
-/// once.
-async fn look(
-    args: &DlqArgs,
-    limit: usize,
-    queues: &Queues,
-    ingest: &Ingest,
-) -> anyhow::Result<Vec<Letter>> {
-    let mut letters = BTreeMap::new();
-    let mut others = Vec::new();
-    // Those that were seen, and come again because looking takes its time.
-    let mut seen = HashSet::new();
-    let mut topics = spill::Topics::new();
-    while letters.len() < limit {
-        let most = i32::try_from((limit - letters.len()).min(10)).unwrap_or(10);
-        let received = queues
-            .sqs
-            .receive_message()
-            .queue_url(&queues.dead_letters)
-            .max_number_of_messages(most)
-            .visibility_timeout(LOOKING_SECONDS)
-            // A short poll asks some of the servers only, and may find nothing.
-            .wait_time_seconds(1)
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
-            .send()
-            .await
-            .context("receiving dead letters")
-            .hint(rights)?;
-        let messages = received.messages.unwrap_or_default();
-        if messages.is_empty() {
-            break;
-        }
-        let before = seen.len();
-        for message in messages {
-            if !seen.insert(message.message_id().unwrap_or_default().to_owned()) {
-                continue;
-            }
-            let number = letters.len() + others.len();
-            let body = message.body().unwrap_or_default();
-            let understood = match args.of {
-                Of::Files => files::read(body, ingest).await?,
-                Of::Spill => spill::read(body, ingest, &mut topics).await,
-                Of::Kafka => kafka::read(body, ingest).await,
-            };
-            let is_meant = args.is_meant(&understood);
-            let letter = letter(&message, understood);
-            match is_meant {
-                // In the order in which they came.
-                true => drop(letters.insert(number, letter)),
-                false => others.push(letter),
-            }
-        }
-        if seen.len() == before {
-            break;
-        }
-    }
-    for letter in &others {
-        queues.show(letter).await?;
-    }
-    Ok(letters.into_values().collect())
 }
 
 fn letter(message: &Message, understood: Understood) -> Letter {

@@ -290,14 +290,14 @@ fn money(profile: &Profile, name: &str) -> Option<Bare> {
         "revenue", "salary", "subtotal", "tax", "tip",
     ];
     const CURRENCIES: &[&str] = &["usd", "eur", "gbp", "chf", "jpy", "cny", "inr"];
-    /// Digits before the point: 16 with the decimals, as Decimal(18, 4) has them and two more.
-    const MOST_DIGITS: usize = 12;
+    /// Digits before the point: Decimal(18, 4) holds two more.
+    const MOST_DIGITS: u32 = 12;
     let name = snake_case(name);
     // `tax_rate` is a rate: the last word says what it is.
     let last = name.split('_').rfind(|word| !CURRENCIES.contains(word))?;
     let scale = profile.scale.filter(|scale| *scale <= 4)?;
-    let limit = 10_i128.pow(12);
-    let is_small = profile.whole_digits <= MOST_DIGITS
+    let limit = 10_i128.pow(MOST_DIGITS);
+    let is_small = profile.whole_digits <= MOST_DIGITS as usize
         && profile.range.is_none_or(|(low, high)| low > -limit && high < limit);
     (WORDS.contains(&last) && is_small).then(|| {
         let digits = if scale <= 2 { 2 } else { 4 };

@@ -1,6 +1,10 @@
 //! The kafka-sink Lambda: records of Kafka are written into ClickHouse, each
 //! once, however Lambda cuts and repeats its batches.
 
+// The compiler looks through the futures from the handler down to the clients
+// of AWS and Kafka at once; its own limit of 128 is too small for that.
+#![recursion_limit = "256"]
+
 mod context;
 mod event;
 mod handler;

@@ -1,5 +1,9 @@
 //! The mother Lambda: files that land in S3 are loaded into ClickHouse.
 
+// The compiler looks through the futures from the handler down to the clients
+// of AWS and Kafka at once; its own limit of 128 is too small for that.
+#![recursion_limit = "256"]
+
 mod context;
 mod handler;
 mod queue;

@@ -1,5 +1,9 @@
 //! The pixel Lambda: events of browsers, apps and servers are put into Kafka.
 
+// The compiler looks through the futures from the handler down to the clients
+// of AWS and Kafka at once; its own limit of 128 is too small for that.
+#![recursion_limit = "256"]
+
 mod answer;
 mod body;
 mod context;

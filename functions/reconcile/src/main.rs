@@ -1,5 +1,9 @@
 //! The reconcile Lambda: on a schedule, what clusters lack is written to them.
 
+// The compiler looks through the futures from the handler down to the clients
+// of AWS and Kafka at once; its own limit of 128 is too small for that.
+#![recursion_limit = "256"]
+
 mod context;
 mod handler;
 

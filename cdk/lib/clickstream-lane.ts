@@ -56,7 +56,8 @@ export class ClickstreamLane extends Construct {
       deadLetters: this.spillDeadLetters,
     });
     // The message that names an object lives for 14 days in the queue and 14 in
-    // its dead letters; the drain deletes what it has sent.
+    // its dead letters. The drain deletes nothing: a message can come again after
+    // it was drained.
     this.spillBucket = bucket(this, 'SpillBucket', undefined, {
       id: 'litter',
       expiration: Duration.days(30),
@@ -102,6 +103,7 @@ export class ClickstreamLane extends Construct {
       environment: {
         ...kafkaEnvironment(props.kafka),
         MOTHERLODE_SPILL_BUCKET: this.spillBucket.bucketName,
+        MOTHERLODE_SPILL_DLQ_URL: this.spillDeadLetters.queueUrl,
       },
       statements: [
         {
@@ -109,14 +111,17 @@ export class ClickstreamLane extends Construct {
           actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'],
           resources: [this.spillQueue.queueArn],
         },
+        { sid: 'GiveUp', actions: ['sqs:SendMessage'], resources: [this.spillDeadLetters.queueArn] },
         ...useTopics(props.kafka, 'write'),
         ...decryptSecrets(options),
         {
           sid: 'TakeLargeEvents',
-          actions: ['s3:GetObject', 's3:DeleteObject'],
+          actions: ['s3:GetObject'],
           resources: [spilled],
           why: WHY,
         },
+        // Without it, S3 answers 403 for what is not there, and a day is lost with it.
+        { sid: 'SeeWhatIsGone', actions: ['s3:ListBucket'], resources: [this.spillBucket.bucketArn] },
       ],
     });
     this.drain = drain.function;

@@ -66,7 +66,9 @@ NEEDS = {
     },
     "drain": WRITE_KAFKA | {
         "SpillQueue": POLL,
-        "spilled objects": {"s3:GetObject", "s3:DeleteObject"},
+        "SpillDeadLetters": {"sqs:SendMessage"},
+        "spilled objects": {"s3:GetObject"},
+        "SpillBucket": {"s3:ListBucket"},
     },
 }
 # How the scenarios name what is not of the template.

@@ -3,8 +3,9 @@
 -- A partition is a day: what has expired goes as whole parts (ttl_only_drop_parts), which costs
 -- nothing, and the disk holds the TTL and one day. The records of one INSERT are of one day, or of
 -- two around midnight. A month would keep expired rows up to a month longer or rewrite parts for
--- them. An INSERT of records of more than a hundred days is refused by ClickHouse
--- (max_partitions_per_insert_block): replay such a topic with that setting at 0.
+-- them. A batch with records of more than a thousand days is refused and holds its topic's
+-- partition: what a producer may write as `_timestamp` is the topic's to limit
+-- (message.timestamp.before.max.ms).
 CREATE TABLE IF NOT EXISTS clickstream.raw_events
 (
     event           String CODEC(ZSTD),

@@ -137,6 +137,32 @@ impl Lane {
         serde_json::from_slice(&object.body.collect().await.unwrap().into_bytes()).unwrap()
     }
 
+    /// Puts an object into the spill bucket.
+    pub async fn put(&self, key: &str, body: Vec<u8>) {
+        let config = runtime::aws::configuration_for(&self.environment).await;
+        let client = runtime::aws::s3(&config, &self.environment);
+        let put = client.put_object().bucket(devstack::SPILL_BUCKET).key(key).body(body.into());
+        put.send().await.unwrap();
+    }
+
+    /// Sends a message to the spill queue.
+    pub async fn queue_up(&self, group: &str, body: &str) {
+        let config = runtime::aws::configuration_for(&self.environment).await;
+        let queue = self.environment.get("MOTHERLODE_SPILL_QUEUE_URL").unwrap();
+        let sent = runtime::aws::sqs(&config).send_message().queue_url(queue).message_body(body);
+        let sent = sent.message_group_id(group);
+        sent.message_deduplication_id(uuid::Uuid::new_v4().to_string()).send().await.unwrap();
+    }
+
+    /// The dead letters of the drain: each is received, and none is deleted.
+    pub async fn dead_letters(&self) -> Vec<String> {
+        let config = runtime::aws::configuration_for(&self.environment).await;
+        let queue = self.environment.get("MOTHERLODE_SPILL_DLQ_URL").unwrap();
+        let receive = runtime::aws::sqs(&config).receive_message().queue_url(queue);
+        let received = receive.max_number_of_messages(10).send().await.unwrap();
+        received.messages().iter().map(|letter| letter.body().unwrap().to_owned()).collect()
+    }
+
     /// The keys of the spill bucket.
     pub async fn spilled(&self) -> Vec<String> {
         let config = runtime::aws::configuration_for(&self.environment).await;

@@ -22,6 +22,9 @@ use crate::ui::Ui;
 /// Seconds that messages stay hidden from others while they are looked at.
 const LOOKING_SECONDS: i32 = 60;
 
+/// The attribute in which a function that gave a message up says why.
+const REASON: &str = "reason";
+
 /// Commands on the dead letters.
 #[derive(Debug, Subcommand)]
 pub enum DlqCommand {
@@ -32,6 +35,19 @@ pub enum DlqCommand {
     /// and of the spill go back to their queue, records of Kafka are read and
     /// taken at once.
     Replay(DlqArgs),
+    /// Delete them for good, when they cannot be mended: what they name is lost then,
+    /// unless it is still where it came from.
+    Drop(DropArgs),
+}
+
+/// Which dead letters are deleted.
+#[derive(Debug, Args)]
+pub struct DropArgs {
+    #[command(flatten)]
+    dlq: DlqArgs,
+    /// Delete them; without it, they are only shown.
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Which dead letters.
@@ -164,7 +180,7 @@ impl Queues {
     async fn delete(&self, letter: &Letter) -> anyhow::Result<()> {
         let gone = self.sqs.delete_message().queue_url(&self.dead_letters);
         let gone = gone.receipt_handle(&letter.receipt).send().await;
-        gone.map(drop).context("deleting a dead letter that was tried again").hint(rights)
+        gone.map(drop).context("deleting a dead letter").hint(rights)
     }
 
     async fn show(&self, letter: &Letter) -> anyhow::Result<()> {
@@ -183,7 +199,9 @@ impl Queues {
 
 /// Does what is asked.
 pub async fn run(command: DlqCommand, global: &Global, ui: &Ui) -> anyhow::Result<()> {
-    let (DlqCommand::List(args) | DlqCommand::Replay(args)) = &command;
+    let (DlqCommand::List(args)
+    | DlqCommand::Replay(args)
+    | DlqCommand::Drop(DropArgs { dlq: args, .. })) = &command;
     args.check()?;
     let target = Target::find(global).await?;
     let queues = Queues::of(&target, args.of)?;
@@ -194,6 +212,11 @@ pub async fn run(command: DlqCommand, global: &Global, ui: &Ui) -> anyhow::Resul
     match &command {
         DlqCommand::List(args) => list(args, &queues, &ingest, ui).await,
         DlqCommand::Replay(args) => replay(args, &queues, &ingest, ui).await,
+        DlqCommand::Drop(DropArgs { yes: true, dlq }) => drop_them(dlq, &queues, &ingest, ui).await,
+        DlqCommand::Drop(DropArgs { yes: false, dlq }) => {
+            ui.note("these would be deleted for good; say --yes to do it");
+            list(dlq, &queues, &ingest, ui).await
+        }
     }
 }
 
@@ -225,7 +248,8 @@ impl<'a> Looking<'a> {
             // A short poll asks some of the servers only, and may find nothing.
             .wait_time_seconds(1)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
+            .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
+            .message_attribute_names(REASON);
         let received = receive.send().await.context("receiving dead letters").hint(rights)?;
         let before = self.seen.len();
         let mut letters = Vec::new();
@@ -271,6 +295,29 @@ async fn list(args: &DlqArgs, queues: &Queues, ingest: &Ingest, ui: &Ui) -> anyh
         ui.note("there is no dead letter (of this kind)");
     }
     ui.answer(&letters, || render(&letters))
+}
+
+/// Each is shown as it was when it was deleted.
+async fn drop_them(
+    args: &DlqArgs,
+    queues: &Queues,
+    ingest: &Ingest,
+    ui: &Ui,
+) -> anyhow::Result<()> {
+    let mut looking = Looking::new(args, queues, ingest);
+    let mut dropped = Vec::new();
+    while dropped.len() < args.limit
+        && let Some(letters) = looking.next(args.limit - dropped.len()).await?
+    {
+        for letter in letters {
+            queues.delete(&letter).await?;
+            dropped.push(letter);
+        }
+    }
+    looking.end().await?;
+    ui.answer(&dropped, || {
+        format!("{}\n{} dead letters were deleted", render(&dropped), dropped.len())
+    })
 }
 
 /// A letter goes only after what it names was sent or taken: a crash in between
@@ -332,7 +379,12 @@ async fn replay(args: &DlqArgs, queues: &Queues, ingest: &Ingest, ui: &Ui) -> an
     }
 }
 
-fn letter(message: &Message, understood: Understood) -> Letter {
+fn letter(message: &Message, mut understood: Understood) -> Letter {
+    // Why the drain gave it up stands first: what is known now may be another thing.
+    let told = message.message_attributes().and_then(|all| all.get(REASON)?.string_value());
+    if let Some(told) = told {
+        understood.reason = format!("{told}; {}", understood.reason);
+    }
     let attribute = |name| message.attributes().and_then(|all| all.get(&name));
     let sent = attribute(MessageSystemAttributeName::SentTimestamp);
     let sent = sent.and_then(|ms| ms.parse().ok()).map(utc).unwrap_or_default();

@@ -157,6 +157,13 @@ async fn spilled(lake: &Lake, config: &KafkaConfig) {
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     assert_eq!(answer(lake, &only).await, json!([]));
-    // What nobody understands stays, and is seen.
-    letters(lake, &["dlq", "list", "--of", "spill"], 1).await;
+    // What nobody understands stays, and is seen, until somebody deletes it.
+    let all = ["dlq", "drop", "--of", "spill", "--yes"];
+    let (of_spill, shown, done) = (["dlq", "list", "--of", "spill"], &all[..4], &all);
+    letters(lake, &of_spill, 1).await;
+    for (arguments, left) in [(shown, 1), (&done[..], 0)] {
+        let named = answer(lake, arguments).await;
+        assert_eq!(named.as_array().unwrap().len(), 1, "{named}");
+        assert_eq!(answer(lake, &of_spill).await.as_array().unwrap().len(), left);
+    }
 }

@@ -1,9 +1,10 @@
-//! Arrow IPC, as a stream or as a file, from front to back.
+//! Arrow IPC, as a stream from front to back, or as a file by its footer.
 //!
-//! A file is a stream between magic bytes and a footer, so that both are read
-//! alike and nothing is ever sought. What lengths claim is believed only as far
-//! as bytes arrive.
+//! A file that was compressed as a whole is read from front to back, too, as far as
+//! it is a stream between magic bytes and a footer. What lengths claim is believed
+//! only as far as there are bytes.
 
+mod file;
 mod messages;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,10 @@ use arrow::ipc::reader::{read_dictionary, read_record_batch};
 
 use crate::arrow_rows::ArrowRows;
 use crate::fields::Fields;
-use crate::{DecodeError, Decoder, Limits, Place, Request, meaning};
-use messages::{Frame, Messages};
+use crate::window::exactly;
+use crate::{DecodeError, Decoder, Limits, Place, RangeRead, Request, meaning};
+use file::Blocks;
+use messages::{Frame, MAGIC, Messages, malformed};
 
 /// Most bytes that the buffers of one message may claim after decompression,
 /// however many there are before it.
@@ -34,22 +37,72 @@ const MANY_ROWS: u64 = 1024 * 1024;
 /// Bytes of a batch that goes out.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
 
-/// Opens an Arrow stream or file: reads its schema, finds the requested fields
-/// and looks at the first rows to choose the size of batches.
+/// Where messages come from.
+enum Source {
+    Stream(Messages),
+    File(Blocks),
+}
+
+impl Source {
+    fn next(&mut self) -> Result<Option<Frame>, DecodeError> {
+        match self {
+            Self::Stream(messages) => messages.next(),
+            Self::File(blocks) => blocks.next(),
+        }
+    }
+}
+
+/// Whether an object is an Arrow file, by its first bytes.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn is_file(ranges: &dyn RangeRead, name: &str) -> Result<bool, DecodeError> {
+    let head = 0..ranges.size().min(8);
+    if head.is_empty() {
+        return Ok(false);
+    }
+    let head = exactly(ranges, head).map_err(|error| DecodeError::from_io(name, error))?;
+    Ok(head.starts_with(MAGIC))
+}
+
+/// Opens an Arrow stream, or a file that is one between its magic bytes.
 pub(crate) fn open(
     stream: Box<dyn Read + Send>,
-    mut request: Request,
+    request: Request,
 ) -> Result<Box<dyn Decoder>, DecodeError> {
     let mut messages = Messages::begin(stream, &request.name)?;
     let schema = messages.schema()?;
-    let fields = Fields::find(&schema, &request)?;
+    begin(Source::Stream(messages), &schema, request)
+}
+
+/// Opens an Arrow file by its footer.
+pub(crate) fn open_file(
+    ranges: Arc<dyn RangeRead>,
+    request: Request,
+) -> Result<Box<dyn Decoder>, DecodeError> {
+    let blocks = Blocks::begin(ranges, &request.name)?;
+    let schema = blocks.schema();
+    begin(Source::File(blocks), &schema, request)
+}
+
+/// Finds the requested fields and looks at the first rows to choose the size of
+/// batches.
+fn begin(
+    source: Source,
+    schema: &SchemaRef,
+    mut request: Request,
+) -> Result<Box<dyn Decoder>, DecodeError> {
+    let fields = Fields::find(schema, &request)?;
     let columns = fields.columns();
-    let meant = schema.project(&columns).map_err(|error| messages.malformed(&error.to_string()))?;
+    let meant = schema
+        .project(&columns)
+        .map_err(|error| malformed(&request.name, Place::default(), &error.to_string()))?;
     let fields = fields.within(&meant, &request)?;
-    let leaves = meaning::leaves(&schema);
-    let schema = meaning::with_leaves(&schema, leaves.iter().map(meaning::as_bytes));
+    let leaves = meaning::leaves(schema);
+    let schema = meaning::with_leaves(schema, leaves.iter().map(meaning::as_bytes));
     let mut batches = Batches {
-        messages,
+        name: request.name.clone(),
+        source,
         schema: Arc::new(schema),
         columns,
         dictionaries: HashMap::new(),
@@ -73,9 +126,10 @@ pub(crate) fn open(
     Ok(Box::new(ArrowRows::new(source, 0, Arc::new(meant), fields, request)))
 }
 
-/// The record batches of a stream, each with the columns that are wanted.
+/// The record batches of an object, each with the columns that are wanted.
 struct Batches {
-    messages: Messages,
+    name: String,
+    source: Source,
     /// The schema with its texts as bytes.
     schema: SchemaRef,
     columns: Vec<usize>,
@@ -100,7 +154,7 @@ impl Iterator for Batches {
 
 impl Batches {
     fn read(&mut self) -> Result<Option<RecordBatch>, DecodeError> {
-        while let Some(frame) = self.messages.next()? {
+        while let Some(frame) = self.source.next()? {
             // Damaged lengths and offsets make the arrow crate panic in places:
             // that must fail the object and not the function. The dictionaries
             // are not used after a panic.
@@ -109,9 +163,7 @@ impl Batches {
                     Err("the reader gave up on a message that contradicts itself".to_owned())
                 });
             let place = Place { row: Some(self.row), byte: Some(frame.start) };
-            if let Some(batch) =
-                decoded.map_err(|reason| self.messages.malformed_at(place, &reason))?
-            {
+            if let Some(batch) = decoded.map_err(|reason| malformed(&self.name, place, &reason))? {
                 self.row += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
                 return Ok(Some(batch));
             }

@@ -1,7 +1,7 @@
 //! The bytes of an object become Arrow batches.
 //!
 //! Pure and synchronous: whoever opens a decoder hands it a stream (or, for
-//! Parquet, ranges) and takes batches until there are none. The bytes go
+//! Parquet and Arrow, ranges) and takes batches until there are none. The bytes go
 //! through `compression`, then through one of the formats; every row keeps the
 //! bytes it came from, so that a bad one can be put aside exactly as it was.
 
@@ -32,7 +32,8 @@ use std::io::Read;
 use std::sync::Arc;
 
 use model::Drift;
-use model::document::Format;
+use model::document::{Compression, Format};
+use window::FrontToBack;
 
 pub use batch::{DecodedBatch, RawRows};
 pub use error::{DecodeError, Place};
@@ -53,10 +54,11 @@ pub trait Decoder: Send {
 }
 
 /// Whether objects of this format are read by ranges ([`Input::Ranges`])
-/// instead of from start to end ([`Input::Stream`]).
+/// instead of from start to end ([`Input::Stream`]): where a footer says what lies
+/// where. Arrow's streams are understood as [`Input::Stream`], too.
 #[must_use]
 pub fn needs_ranges(format: &Format) -> bool {
-    matches!(format, Format::Parquet)
+    matches!(format, Format::Parquet | Format::Arrow)
 }
 
 /// Opens an object. What its first bytes give away (wrong format, wrong
@@ -66,8 +68,11 @@ pub fn needs_ranges(format: &Format) -> bool {
 /// [`DecodeError`] when the object is not what the request says.
 pub fn open(input: Input, request: Request) -> Result<Box<dyn Decoder>, DecodeError> {
     match (&request.format, input) {
-        (Format::Parquet, Input::Ranges(ranges)) => open_ranges(ranges, request),
-        (format, Input::Stream(stream)) if !needs_ranges(format) => open_stream(stream, request),
+        (Format::Parquet, Input::Ranges(ranges)) => parquet::open(ranges, request),
+        (Format::Arrow, Input::Ranges(ranges)) => open_arrow(ranges, request),
+        (Format::Csv(_) | Format::Json(_) | Format::Arrow, Input::Stream(stream)) => {
+            open_stream(stream, request)
+        }
         (format, _) => {
             Err(DecodeError::WrongInput { name: request.name.clone(), format: format.name() })
         }
@@ -103,11 +108,16 @@ pub fn decompressed(
     compression::decompress(stream, request)
 }
 
-fn open_ranges(
+/// A file by its footer; a stream, or what is compressed, from front to back.
+fn open_arrow(
     ranges: Arc<dyn RangeRead>,
     request: Request,
 ) -> Result<Box<dyn Decoder>, DecodeError> {
-    parquet::open(ranges, request)
+    let is_compressed = !matches!(request.compression, Compression::Auto | Compression::None);
+    if !is_compressed && arrow_ipc::is_file(ranges.as_ref(), &request.name)? {
+        return arrow_ipc::open_file(ranges, request);
+    }
+    open_stream(Box::new(FrontToBack::new(ranges)), request)
 }
 
 fn open_stream(

@@ -8,7 +8,7 @@
 //! comes after a window is on its way while the window is decoded.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -198,13 +198,8 @@ impl Windows {
     }
 
     fn fetch(&self, state: &mut State, range: Range<u64>) -> io::Result<Bytes> {
-        let wanted = range.end - range.start;
-        let failed = match self.ranges.read(range) {
-            Ok(bytes) if length(&bytes) == wanted => return Ok(bytes),
-            Ok(bytes) => io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                format!("the store gave {} bytes where {wanted} were asked for", bytes.len()),
-            ),
+        let failed = match exactly(self.ranges.as_ref(), range) {
+            Ok(bytes) => return Ok(bytes),
             Err(error) => error,
         };
         let told = io::Error::new(failed.kind(), failed.to_string());
@@ -275,6 +270,55 @@ fn span(chunks: &[Chunk]) -> Option<Range<u64>> {
     let start = chunks.iter().map(|chunk| chunk.range.start).min()?;
     let end = chunks.iter().map(|chunk| chunk.range.end).max()?;
     (start < end).then_some(start..end)
+}
+
+/// The bytes of a range, all of them.
+///
+/// # Errors
+/// When the store fails or gives another number of bytes.
+pub(crate) fn exactly(ranges: &dyn RangeRead, range: Range<u64>) -> io::Result<Bytes> {
+    let wanted = range.end - range.start;
+    let bytes = ranges.read(range)?;
+    if length(&bytes) == wanted {
+        return Ok(bytes);
+    }
+    let short = format!("the store gave {} bytes where {wanted} were asked for", bytes.len());
+    Err(io::Error::new(io::ErrorKind::UnexpectedEof, short))
+}
+
+/// An object from front to back, of which the next part is on its way.
+pub(crate) struct FrontToBack {
+    ranges: Arc<dyn RangeRead>,
+    at: u64,
+    part: Bytes,
+}
+
+impl FrontToBack {
+    pub(crate) fn new(ranges: Arc<dyn RangeRead>) -> Self {
+        Self { ranges, at: 0, part: Bytes::new() }
+    }
+
+    fn part_at(&self, start: u64) -> Range<u64> {
+        start..start.saturating_add(MAX_WINDOW).min(self.ranges.size())
+    }
+}
+
+impl Read for FrontToBack {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let range = self.part_at(self.at);
+        if self.part.is_empty() && !range.is_empty() && !buffer.is_empty() {
+            self.part = exactly(self.ranges.as_ref(), range.clone())?;
+            self.at = range.end;
+            let next = self.part_at(self.at);
+            if !next.is_empty() {
+                self.ranges.will_read(next);
+            }
+        }
+        let count = buffer.len().min(self.part.len());
+        let (taken, into) = (self.part.split_to(count), buffer.split_at_mut(count).0);
+        into.copy_from_slice(&taken);
+        Ok(count)
+    }
 }
 
 fn length(bytes: &Bytes) -> u64 {

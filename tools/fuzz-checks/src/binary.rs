@@ -4,7 +4,7 @@ use decode::Request;
 use model::document::{Compression, Format};
 
 use crate::choices::Choices;
-use crate::decoding::{assert_same, assert_same_batches, decode};
+use crate::decoding::{assert_same, assert_same_batches, decode, decode_stream};
 use crate::text::request;
 
 /// The Parquet decoder: the same batches twice, and from the middle on.
@@ -19,17 +19,19 @@ pub fn parquet(input: &[u8]) {
     check_rest(content, &request, &whole);
 }
 
-/// The decoder of Arrow streams and files: besides, the pieces in which a
-/// stream arrives make no difference.
+/// The decoder of Arrow files by their footer, and of streams: besides, the pieces in
+/// which a stream arrives make no difference.
 pub fn arrow(input: &[u8]) {
     let (mut choices, content) = Choices::split(input);
     let request = Request {
         compression: Compression::None,
         ..request(Format::Arrow, &["a", "b", "c.x"], &mut choices)
     };
-    let whole = decode(content, usize::MAX, &request);
     let at_once = usize::from(choices.byte() % 64) + 1;
-    assert_same(&decode(content, at_once, &request), &whole);
+    let whole = decode_stream(content, usize::MAX, &request);
+    assert_same(&decode_stream(content, at_once, &request), &whole);
+    let whole = decode(content, usize::MAX, &request);
+    assert_same(&decode(content, usize::MAX, &request), &whole);
     check_rest(content, &request, &whole);
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn csv_options(choices: &mut Choices<'_>) -> Csv {
         comment: flags(2).then(|| text("#")),
         header: !flags(3),
         names: if flags(3) { vec![text("a"), text("b"), text("c")] } else { Vec::new() },
+        quoted_nulls: flags(7),
         ragged: if flags(4) { RaggedRows::Pad } else { RaggedRows::Quarantine },
         skip_lines: u32::from(flags(5)),
         nulls: match (flags(6), flags(7)) {

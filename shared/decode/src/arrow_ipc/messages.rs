@@ -1,15 +1,16 @@
 //! The messages of an Arrow stream, told apart without being believed.
 //!
 //! Every framing there has been: with and without continuation marks, with and
-//! without a mark of the end, alone or between the magic bytes of a file. A file
-//! whose footer is missing was cut off, which the messages alone do not show.
+//! without a mark of the end, alone or between the magic bytes of a file that was
+//! compressed as a whole. A file whose footer is missing was cut off, which the
+//! messages alone do not show.
 
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::buffer::Buffer;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use arrow::ipc::convert::try_fb_to_schema;
 use arrow::ipc::{Message, MessageHeader, root_as_message};
 use model::document::Format;
@@ -18,24 +19,24 @@ use crate::sniff::binary_kind;
 use crate::{DecodeError, Place};
 
 /// Begins a file; two bytes of padding follow.
-const MAGIC: &[u8; 6] = b"ARROW1";
+pub(super) const MAGIC: &[u8; 6] = b"ARROW1";
 /// Where the first message of a file begins at the latest.
 const MAX_PADDING: u64 = 128;
 /// Begins a message since Arrow 0.15.
-const CONTINUATION: [u8; 4] = [0xff; 4];
+pub(super) const CONTINUATION: [u8; 4] = [0xff; 4];
 /// Bytes reserved before the first of them has arrived.
 const RESERVE: u64 = 1024 * 1024;
 /// Largest body of a message, which is in memory as a whole: record batches of a
 /// sensible writer have a hundredth of it.
-const MAX_BODY: u64 = 1024 * 1024 * 1024;
+pub(super) const MAX_BODY: u64 = 1024 * 1024 * 1024;
 /// Largest message header: one of a hundred thousand columns has a tenth of it.
-const MAX_HEADER: u64 = 256 * 1024 * 1024;
+pub(super) const MAX_HEADER: u64 = 256 * 1024 * 1024;
 
 /// One message: its header, and the bytes after it.
 pub(super) struct Frame {
     /// Where it begins, counted in bytes.
     pub(super) start: u64,
-    header: Vec<u8>,
+    pub(super) header: Vec<u8>,
     /// The buffers of its arrays.
     pub(super) body: Buffer,
 }
@@ -119,16 +120,18 @@ impl Messages {
     /// The schema, which is the first message.
     pub(super) fn schema(&mut self) -> Result<SchemaRef, DecodeError> {
         let Some(frame) = self.next()? else {
-            return Err(self.malformed("the stream ends before its schema; upload the object anew"));
+            let reason = if self.file {
+                "its messages are found by its footer alone, which a compressed object has out of reach: \
+                 upload the file as it is (its record batches may be compressed)"
+            } else {
+                "the stream ends before its schema; upload the object anew"
+            };
+            return Err(self.malformed(reason));
         };
-        let decode = || -> Result<Schema, String> {
-            let message = frame.message()?;
-            let schema = message.header_as_schema().ok_or("the first message is no schema")?;
-            try_fb_to_schema(schema).map_err(|error| error.to_string())
-        };
-        let decoded = catch_unwind(AssertUnwindSafe(decode))
-            .unwrap_or_else(|_| Err("the schema contradicts itself".to_owned()));
-        decoded.map(Arc::new).map_err(|reason| self.malformed_at(Place::byte(frame.start), &reason))
+        let schema = frame.message().and_then(|message| {
+            schema_of(message.header_as_schema().ok_or("the first message is no schema")?)
+        });
+        schema.map_err(|reason| self.malformed_at(Place::byte(frame.start), &reason))
     }
 
     /// The next message, or none at the end of the stream.
@@ -268,11 +271,24 @@ impl Messages {
 
     /// Something is wrong in a place.
     pub(super) fn malformed_at(&self, place: Place, reason: &str) -> DecodeError {
-        DecodeError::Malformed {
-            name: self.name.clone(),
-            format: Format::Arrow.name(),
-            place,
-            reason: reason.to_owned(),
-        }
+        malformed(&self.name, place, reason)
     }
+}
+
+/// Something is wrong in a place of an object.
+pub(super) fn malformed(name: &str, place: Place, reason: &str) -> DecodeError {
+    DecodeError::Malformed {
+        name: name.to_owned(),
+        format: Format::Arrow.name(),
+        place,
+        reason: reason.to_owned(),
+    }
+}
+
+/// A schema, understood.
+pub(super) fn schema_of(schema: arrow::ipc::Schema<'_>) -> Result<SchemaRef, String> {
+    let decode = || try_fb_to_schema(schema).map_err(|error| error.to_string());
+    let decoded = catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err("the schema contradicts itself".to_owned()));
+    decoded.map(Arc::new)
 }

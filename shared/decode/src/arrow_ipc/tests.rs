@@ -17,8 +17,8 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::open;
-use crate::test_support::{assert_same, batches, request};
-use crate::{DecodeError, DecodedBatch, Request};
+use crate::test_support::{Counted, assert_same, batches, request};
+use crate::{DecodeError, DecodedBatch, Input, RangeRead as _, Request};
 
 const ALL: [&str; 7] = ["id", "name", "view", "word", "tags", "place", "nothing"];
 
@@ -126,8 +126,20 @@ fn without_end(mut file: Vec<u8>) -> Vec<u8> {
     file
 }
 
+/// What comes of an object that is read by ranges, as the product reads it: the same
+/// as of one that was compressed as a whole, and is read from front to back.
 fn read(bytes: Vec<u8>, request: Request) -> Result<Vec<DecodedBatch>, DecodeError> {
-    batches(open(Box::new(Cursor::new(bytes)), request))
+    let from_front = batches(open(Box::new(Cursor::new(bytes.clone())), request.clone()));
+    let by_ranges = by_ranges(bytes, request);
+    assert_eq!(from_front.is_ok(), by_ranges.is_ok(), "{from_front:?} and {by_ranges:?}");
+    if let (Ok(one), Ok(other)) = (&from_front, &by_ranges) {
+        assert_same(one, other);
+    }
+    by_ranges
+}
+
+fn by_ranges(bytes: Vec<u8>, request: Request) -> Result<Vec<DecodedBatch>, DecodeError> {
+    batches(crate::open(Input::Ranges(Arc::new(Counted::new(bytes))), request))
 }
 
 #[rstest]
@@ -321,6 +333,59 @@ fn a_file_that_is_cut_off_is_never_taken_for_whole() {
     }
 }
 
+/// Batches that are small are fetched together, and the next ones are on their way.
+#[test]
+fn a_file_is_fetched_in_few_reads_ahead() {
+    let rows: Vec<_> = (0..200).map(|part| sample(part * 1_000, 1_000)).collect();
+    let object = Arc::new(Counted::new(file(&rows, options(None))));
+    let asked = request(Format::Arrow, &["id"]);
+    let found = batches(crate::open(Input::Ranges(object.clone()), asked.clone())).unwrap();
+    assert_eq!(found.last().unwrap().rows.end, 200_000);
+    // The first bytes, the trailer, the footer, and runs of four megabytes.
+    let runs = usize::try_from(object.size() / (4 << 20)).unwrap();
+    assert!(runs > 2, "{}", object.size());
+    assert!((runs + 3..runs + 6).contains(&object.reads()), "{} reads", object.reads());
+    assert_eq!(object.unannounced(), 4, "those three, and the first run");
+    assert!(object.largest() <= 4 << 20);
+    for read in 0..object.reads() {
+        let object = Arc::new(Counted::new(file(&rows, options(None))));
+        object.fail_from(read);
+        let error = batches(crate::open(Input::Ranges(object), asked.clone())).unwrap_err();
+        assert_eq!(error.disposition(), Disposition::Retry, "{error}");
+    }
+}
+
+/// What the footer claims is checked before anything is fetched.
+#[rstest]
+#[case::offset(0, i64::MAX - 8, "the footer begins at")]
+#[case::negative(0, -8, "is claimed")]
+#[case::body(16, 1 << 40, "more than 1073741824; write record batches of fewer rows")]
+#[case::nothing(16, 0, "outside its message")]
+fn a_footer_that_claims_what_cannot_be_is_refused(
+    #[case] field: usize,
+    #[case] claimed: i64,
+    #[case] words: &str,
+) {
+    let ids = Arc::new(Int64Array::from_iter_values(0..100)) as ArrayRef;
+    let rows = RecordBatch::try_from_iter([("id", ids)]).unwrap();
+    let mut bytes = file(&[rows], options(None));
+    let (footer, _) = footer(&bytes);
+    // The one block: its place, the length of its header, that of its body.
+    let body = 100_i64 * 8;
+    let at = (footer..bytes.len() - 24).find(|at| {
+        i64::from_le_bytes(*bytes[at + 16..].first_chunk().unwrap()) >= body
+            && bytes[at + 24..].len() > 10
+            && i64::from_le_bytes(*bytes[*at..].first_chunk().unwrap()) < 1_000
+            && i64::from_le_bytes(*bytes[*at..].first_chunk().unwrap()) > 0
+            && i64::from_le_bytes(*bytes[at + 16..].first_chunk().unwrap()) < 1_000
+    });
+    let at = at.unwrap();
+    bytes[at + field..at + field + 8].copy_from_slice(&claimed.to_le_bytes());
+    let error = by_ranges(bytes, request(Format::Arrow, &["id"])).unwrap_err();
+    assert!(error.to_string().contains(words), "{error}");
+    assert_eq!(error.disposition(), Disposition::Quarantine);
+}
+
 struct Broken(Cursor<Vec<u8>>);
 
 impl Read for Broken {
@@ -366,7 +431,8 @@ proptest! {
             let at = place.index(bytes.len());
             bytes[at] = value;
         }
-        if let Ok(found) = read(bytes, request(Format::Arrow, &ALL)) {
+        let from_front = batches(open(Box::new(Cursor::new(bytes.clone())), request(Format::Arrow, &ALL)));
+        for found in [from_front, by_ranges(bytes, request(Format::Arrow, &ALL))].into_iter().flatten() {
             prop_assert!(found.iter().all(|batch| batch.rows.end <= 1_000_000));
         }
     }

@@ -3,7 +3,7 @@
 //! A batch is read in two passes. The first finds the rows and notes where
 //! their fields stand in the text; the second makes each column of its fields
 //! in one go. NULL is an unquoted field that equals a null marker; a quoted one
-//! is text. In an object of one column an empty line is a blank line, not a row.
+//! is text, unless the document says otherwise. In an object of one column an empty line is a blank line, not a row.
 
 mod cell;
 mod dialect;
@@ -65,13 +65,7 @@ pub(crate) fn open(
     };
     Ok(Box::new(CsvDecoder {
         records,
-        values: Values::new(
-            &columns.of_field,
-            &request.fields,
-            &options.nulls,
-            options.encoding,
-            dialect,
-        ),
+        values: Values::new(&columns.of_field, &request.fields, options, dialect),
         columns,
         cells: Vec::new(),
         pad: options.ragged == RaggedRows::Pad,

@@ -202,6 +202,17 @@ fn an_empty_field_stays_text_where_the_column_wants_it() {
     assert_eq!(outcome.table(), [["", "∅"], ["∅", "∅"]]);
 }
 
+/// Some writers quote every field.
+#[test]
+fn quoted_fields_are_null_where_the_document_says_so() {
+    let nulls = vec![String::new(), "\\N".into()];
+    let options = Csv { nulls, escape: Some("\\".into()), quoted_nulls: true, ..Csv::default() };
+    let mut request = csv(options, &["a", "b"]);
+    request.fields[0].empty_is_text = true;
+    let outcome = decode(b"a,b\n\"\",\"\"\n\"\\\\N\",\\N\n\"x\",\"a\\\"\"\n", request).unwrap();
+    assert_eq!(outcome.table(), [["", "∅"], ["∅", "∅"], ["x", "a\""]]);
+}
+
 #[test]
 fn a_path_is_a_whole_column_name() {
     let outcome = decoded(b"a.b,a\n1,2\n", Csv::default(), &["a.b"]);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::ArrayRef;
-use model::document::Encoding;
+use model::document::{Csv, Encoding};
 
 use super::cell::{Cell, Shape};
 use super::dialect::Dialect;
@@ -62,10 +62,10 @@ impl Values {
     pub(super) fn new(
         of_field: &[Option<usize>],
         fields: &[FieldRequest],
-        nulls: &[String],
-        encoding: Encoding,
+        options: &Csv,
         dialect: Dialect,
     ) -> Self {
+        let encoding = options.encoding;
         let column = |(at, field): (&Option<usize>, &FieldRequest)| Column {
             at: *at,
             empty_is_text: field.empty_is_text,
@@ -76,7 +76,7 @@ impl Values {
         };
         Self {
             columns: of_field.iter().zip(fields).map(column).collect(),
-            nulls: Nulls::new(nulls, encoding),
+            nulls: Nulls::new(options, dialect),
             encoding,
             dialect,
             rows: 0,
@@ -245,7 +245,7 @@ impl Column {
     fn other(&mut self, text: &[u8], cell: Cell, row: usize, nulls: &Nulls) -> Span {
         let span = Span::between(cell.start(), cell.end());
         match cell.shape() {
-            Shape::Plain if nulls.contain(cell.of(text)) => {
+            shape if nulls.contain_cell(cell, shape, text) => {
                 if cell.start() == cell.end() && self.empty_is_text { span } else { Span::NULL }
             }
             Shape::Plain | Shape::Quoted => span,
@@ -282,19 +282,34 @@ struct Nulls {
     lengths: u64,
     /// Length of the longest.
     longest: u32,
+    /// How quotes are taken off, where quoted fields can be NULL.
+    quoted: Option<Dialect>,
 }
 
 impl Nulls {
-    fn new(markers: &[String], encoding: Encoding) -> Self {
-        let encoded = |marker: &String| match encoding {
+    fn new(options: &Csv, dialect: Dialect) -> Self {
+        let encoded = |marker: &String| match options.encoding {
             Encoding::Utf8 | Encoding::Utf16 => Some(marker.as_bytes().to_vec()),
             // A marker that the encoding lacks is met nowhere.
             Encoding::Latin1 => marker.chars().map(|c| u8::try_from(c).ok()).collect(),
         };
-        let markers: Vec<_> = markers.iter().filter_map(encoded).collect();
+        let markers: Vec<_> = options.nulls.iter().filter_map(encoded).collect();
         let lengths = markers.iter().fold(0, |bits, marker| bits | 1 << marker.len().min(63));
         let longest = markers.iter().map(Vec::len).max().unwrap_or_default();
-        Self { markers, lengths, longest: u32::try_from(longest).unwrap_or(u32::MAX) }
+        let longest = u32::try_from(longest).unwrap_or(u32::MAX);
+        Self { markers, lengths, longest, quoted: options.quoted_nulls.then_some(dialect) }
+    }
+
+    fn contain_cell(&self, cell: Cell, shape: Shape, text: &[u8]) -> bool {
+        match (shape, self.quoted) {
+            (Shape::Plain, _) | (Shape::Quoted, Some(_)) => self.contain(cell.of(text)),
+            (Shape::Escaped, Some(dialect)) => {
+                let mut value = Vec::new();
+                dialect.unquote(cell.of(text), &mut value);
+                self.contain(&value)
+            }
+            (Shape::Quoted | Shape::Escaped, None) | (Shape::Missing, _) => false,
+        }
     }
 
     fn contain(&self, value: &[u8]) -> bool {

@@ -10,6 +10,7 @@ use parquet::file::metadata::{
 
 use super::{caught, damaged_footer, malformed, thrift};
 use crate::sniff::binary_kind;
+use crate::window::exactly;
 use crate::{DecodeError, RangeRead};
 
 /// Files up to this size are read at once.
@@ -184,11 +185,5 @@ fn fetch(
     range: std::ops::Range<u64>,
     name: &str,
 ) -> Result<Bytes, DecodeError> {
-    let wanted = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-    let bytes = ranges.read(range).map_err(|error| DecodeError::from_io(name, error))?;
-    if bytes.len() == wanted {
-        return Ok(bytes);
-    }
-    let short = format!("the store gave {} bytes where {wanted} were asked for", bytes.len());
-    Err(DecodeError::from_io(name, std::io::Error::new(std::io::ErrorKind::UnexpectedEof, short)))
+    exactly(ranges, range).map_err(|error| DecodeError::from_io(name, error))
 }

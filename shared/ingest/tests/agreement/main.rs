@@ -15,3 +15,4 @@ mod old_moments;
 mod refused;
 mod server;
 mod tables;
+mod writers;

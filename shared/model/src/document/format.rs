@@ -50,9 +50,12 @@ pub struct Csv {
     /// Names of the columns, in order, when there is no header.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
-    /// Unquoted fields that mean NULL. An empty field is NULL unless `[]` is given.
+    /// Fields, unquoted unless `quoted_nulls` is set, that mean NULL. An empty field is NULL unless `[]` is given.
     #[serde(default = "empty_is_null")]
     pub nulls: Vec<String>,
+    /// Whether quoted fields can mean NULL, too: for writers that quote every field.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quoted_nulls: bool,
     /// One ASCII character that begins a comment line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
@@ -76,6 +79,7 @@ impl Default for Csv {
             header: true,
             names: Vec::new(),
             nulls: empty_is_null(),
+            quoted_nulls: false,
             comment: None,
             skip_lines: 0,
             encoding: Encoding::default(),

@@ -408,6 +408,10 @@ fn holds(written: &ColumnType, there: &ColumnType) -> bool {
         }
         (Date, Date32) | (DateTime(_), DateTime(_) | DateTime64(..)) => true,
         (DateTime64(from, _), DateTime64(to, _)) => from <= to,
+        // The server lists the values in their order, whatever the document does.
+        (Enum(bits, values), Enum(to_bits, known)) => {
+            bits <= to_bits && values.iter().all(|value| known.contains(value))
+        }
         (Enum(..), String) | (String, Enum(..) | FixedString(_)) => true,
         (Array(from), Array(to)) => holds_nested(from, to),
         (Map(key, value), Map(to_key, to_value)) => {
@@ -502,6 +506,10 @@ mod tests {
     #[case("DateTime('UTC')", "DateTime", true)]
     #[case("Date32", "Date", false)]
     #[case("String", "Enum8('a' = 1)", true)]
+    #[case("Enum8('a' = 1, 'b' = -2)", "Enum8('b' = -2, 'a' = 1)", true)]
+    #[case("Enum8('a' = 1)", "Enum16('a' = 1, 'z' = 300)", true)]
+    #[case("Enum8('a' = 1, 'b' = 2)", "Enum8('a' = 1)", false)]
+    #[case("Enum8('a' = 1)", "Enum8('a' = 2, 'b' = 1)", false)]
     #[case("String", "AggregateFunction(sum, UInt64)", true)]
     #[case("String", "Int32", false)]
     #[case("Array(Int32)", "Array(Nullable(Int64))", true)]

@@ -15,4 +15,5 @@ mod old_moments;
 mod refused;
 mod server;
 mod tables;
+mod typed_values;
 mod writers;

@@ -132,10 +132,14 @@ impl Texts<'_> {
         if self.format == CSV {
             self.check_filled(server, &expected, &mut wrong).await?;
         }
+        // Half of the types each, by the length of their names: the two differ in framing alone.
+        let arrow = if case.column_type.len().is_multiple_of(2) { "Arrow" } else { "ArrowStream" };
+        if self.format == CSV {
+            for (format, name) in [("parquet", "Parquet"), ("arrow", arrow)] {
+                self.check_texts(server, &expected, (format, name), &mut wrong).await;
+            }
+        }
         if self.format == CSV && case.files {
-            // Half of the types each, by the length of their names: the two differ in framing alone.
-            let arrow =
-                if case.column_type.len().is_multiple_of(2) { "Arrow" } else { "ArrowStream" };
             for (format, name) in [("parquet", "Parquet"), ("arrow", arrow)] {
                 self.check_file(server, &oracle, format, name, &mut wrong).await;
             }
@@ -200,6 +204,45 @@ impl Texts<'_> {
         let refused = case.refused.iter().map(|(text, _)| *text);
         let bad = case.bad.iter().copied();
         good.chain(ours).chain(refused).chain(bad).collect()
+    }
+
+    /// All texts, good and bad, and NULL, in a column of texts of a file that says what
+    /// type a value has: what arrives and what is put aside is the same as of CSV.
+    async fn check_texts(
+        &self,
+        server: &Server,
+        expected: &[(usize, String)],
+        (format, name): (&'static str, &str),
+        wrong: &mut Vec<String>,
+    ) {
+        let case = self.case;
+        let texts = self.texts();
+        let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
+        let mut values = String::new();
+        for (n, text) in texts.iter().enumerate() {
+            write!(values, "({n}, '{}'), ", quoted(text)).expect("a String takes everything");
+        }
+        let sql = format!(
+            "SELECT * FROM values('n Int32, v Nullable(String)', {values}({}, NULL))",
+            texts.len()
+        );
+        let bytes = match server.ask(&sql, name).await {
+            Ok(bytes) => bytes,
+            Err(error) => return wrong.push(format!("{name} of texts: {error}")),
+        };
+        let schema = format!("n Int32; v {}", case.column_type);
+        let load = Load { format, ..self.load(&schema, "", bytes) };
+        let mut good = expected.to_vec();
+        if case.takes_null() {
+            good.push((texts.len(), NULL.to_owned()));
+        }
+        match server.load(&load).await {
+            Ok(table) => {
+                let found = numbered(server.rows(&table.name, &load.columns).await);
+                compare(wrong, &format!("{name} of texts"), &texts, found, &good);
+            }
+            Err(error) => wrong.push(format!("{name} of texts: {}", error.chain())),
+        }
     }
 
     /// The good values in a file that ClickHouse writes, from the table that it read them into.

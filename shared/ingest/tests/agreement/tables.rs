@@ -64,6 +64,14 @@ const CASES: &[Case] = &[
         "v, variantType(v)",
         &["1\t[1,255]\tArray(UInt8)", "2\t[]\tArray(UInt8)"],
     ),
+    // A value that the document does not know yet was added to the table.
+    (
+        "Enum16('z' = -300, 'a' = 1, 'b' = 2)",
+        "Enum8('b' = 2, 'a' = 1)",
+        "{\"n\":1,\"v\":\"a\"}\n{\"n\":2,\"v\":\"b\"}\n{\"n\":3,\"v\":1}\n",
+        "v, toInt16(v)",
+        &["1\ta\t1", "2\tb\t2", "3\ta\t1"],
+    ),
     (
         "Dynamic",
         "Nullable(Decimal(10, 2))",

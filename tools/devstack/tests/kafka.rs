@@ -248,7 +248,8 @@ async fn a_failed_batch_is_delivered_again_as_it_was() {
     toy.caught_up().await;
     let batches = toy.batches();
     let tries = batches.iter().filter(|batch| batch[0].2 == "until mended").count();
-    assert!(tries >= 4 && batches[..tries].iter().all(|batch| *batch == batches[0]), "{batches:?}");
+    // The third can be the one that finds it mended.
+    assert!(tries >= 3 && batches[..tries].iter().all(|batch| *batch == batches[0]), "{batches:?}");
     assert_eq!(batches[tries..].concat().len(), 1, "{batches:?}");
 }
 

@@ -10,12 +10,24 @@ pub(super) fn claimed(page: &[u8]) -> Option<u64> {
     Some(Numbers::begin(page)?.count)
 }
 
-/// A bound of the bytes of the longest text: it has at most the longest
-/// beginning and the longest rest.
-pub(super) fn longest(page: &[u8]) -> Option<usize> {
+/// What the texts of a page come to once they are written out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lengths {
+    /// A bound of the bytes of the longest text: it has at most the longest
+    /// beginning and the longest rest.
+    pub(super) longest: u64,
+    /// The bytes of all texts.
+    pub(super) total: u64,
+}
+
+/// The lengths that stand in front of the texts of a page.
+pub(super) fn lengths(page: &[u8]) -> Option<Lengths> {
     let beginnings = Numbers::begin(page)?.end()?;
     let rests = Numbers::begin(beginnings.rest)?.end()?;
-    usize::try_from(u64::from(beginnings.largest) + u64::from(rests.largest)).ok()
+    Some(Lengths {
+        longest: u64::from(beginnings.largest) + u64::from(rests.largest),
+        total: beginnings.sum.checked_add(rests.sum)?,
+    })
 }
 
 /// A run of numbers at its beginning.
@@ -31,6 +43,7 @@ struct Numbers<'a> {
 /// A run of numbers at its end.
 struct Ended<'a> {
     largest: u32,
+    sum: u64,
     rest: &'a [u8],
 }
 
@@ -50,6 +63,7 @@ impl<'a> Numbers<'a> {
     fn end(self) -> Option<Ended<'a>> {
         let Self { count, first, of_part, parts, mut bytes } = self;
         let mut largest = if count == 0 { 0 } else { length(first)? };
+        let mut sum = u64::from(largest);
         let mut number = first;
         let mut left = usize::try_from(count.saturating_sub(1)).ok()?;
         while left > 0 {
@@ -70,12 +84,14 @@ impl<'a> Numbers<'a> {
                 let mut bits = Bits { bytes: part, held: 0, count: 0 };
                 for _ in 0..of_part.min(left) {
                     number = number.wrapping_add(least).wrapping_add(bits.take(width)?);
-                    largest = largest.max(length(number)?);
+                    let length = length(number)?;
+                    largest = largest.max(length);
+                    sum = sum.checked_add(u64::from(length))?;
                 }
                 left -= of_part.min(left);
             }
         }
-        Some(Ended { largest, rest: bytes })
+        Some(Ended { largest, sum, rest: bytes })
     }
 }
 
@@ -171,13 +187,15 @@ mod tests {
             let page = page(&texts);
             let longest_text = texts.iter().map(String::len).max().unwrap();
             prop_assert_eq!(claimed(&page), Some(texts.len() as u64));
-            let found = longest(&page).unwrap();
-            prop_assert!((longest_text..=2 * longest_text).contains(&found), "{} of {}", found, longest_text);
+            let found = lengths(&page).unwrap();
+            let longest = usize::try_from(found.longest).unwrap();
+            prop_assert!((longest_text..=2 * longest_text).contains(&longest), "{} of {}", longest, longest_text);
+            prop_assert_eq!(found.total, texts.iter().map(|text| text.len() as u64).sum::<u64>());
         }
 
         #[test]
         fn rubbish_is_never_believed(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            longest(&bytes);
+            lengths(&bytes);
         }
     }
 
@@ -191,6 +209,6 @@ mod tests {
         };
         let page = [run(100), run(2)].concat();
         assert_eq!(claimed(&page), Some(60_000));
-        assert_eq!(longest(&page), Some(51));
+        assert_eq!(lengths(&page), Some(Lengths { longest: 51, total: 60_000 * 51 }));
     }
 }

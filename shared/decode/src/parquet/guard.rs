@@ -18,11 +18,14 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::delta;
+use super::delta::{self, Lengths};
 use super::pages::Pages;
 
 /// Most bytes that the texts of one column may be expanded to at a time.
-const PIECE_BYTES: usize = 64 * 1024 * 1024;
+const PIECE_BYTES: u64 = 64 * 1024 * 1024;
+/// Most bytes that the texts of one page of lists may be expanded to: a row can hold
+/// all of them, so that fewer rows at a time do not help.
+const MAX_LISTS_BYTES: u64 = 256 * 1024 * 1024;
 /// Most texts of a page that says how long each of them is before the first.
 const MAX_LENGTHS: u64 = 16 * 1024 * 1024;
 
@@ -138,18 +141,40 @@ impl Guarded {
         if encoding == Encoding::DELTA_LENGTH_BYTE_ARRAY {
             return Ok(());
         }
-        let longest = delta::longest(&values).ok_or_else(|| {
+        let lengths = delta::lengths(&values).ok_or_else(|| {
             ParquetError::General(
                 "a page says of its texts how long they are, and cannot be followed".to_owned(),
             )
         })?;
-        let most = (PIECE_BYTES / longest.max(1)).max(1);
+        let row = self.row_bytes(page, lengths)?;
+        let most = usize::try_from(PIECE_BYTES / row.max(1)).unwrap_or(usize::MAX).max(1);
         if self.piece.rows.fetch_min(most, Ordering::Relaxed) > most {
             return Err(ParquetError::General(format!(
-                "texts of up to {longest} bytes are to be read by {most} rows at a time"
+                "texts of up to {row} bytes are to be read by {most} rows at a time"
             )));
         }
         Ok(())
+    }
+
+    /// How many bytes a row of a page has once its texts are written out: at most, or
+    /// of lists on average, of which the page as a whole is bounded.
+    fn row_bytes(&self, page: &Page, lengths: Lengths) -> Result<u64> {
+        if self.column.max_rep_level() == 0 {
+            return Ok(lengths.longest);
+        }
+        if lengths.total > MAX_LISTS_BYTES {
+            return Err(ParquetError::General(format!(
+                "a page of {} values in lists stands for {} bytes of text; at most {MAX_LISTS_BYTES} are read: \
+                 write smaller pages, or another encoding than DELTA_BYTE_ARRAY",
+                page.num_values(),
+                lengths.total
+            )));
+        }
+        let rows = match page {
+            Page::DataPageV2 { num_rows, .. } => u64::from(*num_rows),
+            _ => 1,
+        };
+        Ok((lengths.total / rows.max(1)).max(lengths.longest))
     }
 
     /// What is behind the levels of a page.

@@ -143,6 +143,32 @@ fn pieces_shrink_to_what_the_texts_of_a_page_need() {
     assert_eq!(sizes, [vec![32; 9], vec![12]].concat());
 }
 
+/// A row of a list can hold all texts of a page.
+#[test]
+fn pages_of_lists_do_not_become_large_rows() {
+    let text = "x".repeat(1 << 20);
+    let lists = |rows: usize, texts: usize| {
+        let mut lists = ListBuilder::new(arrow::array::StringBuilder::new());
+        for _ in 0..rows {
+            lists.append_value((0..texts).map(|_| Some(text.as_str())));
+        }
+        let rows = RecordBatch::try_from_iter([("list", Arc::new(lists.finish()) as ArrayRef)]);
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(Default::default()))
+            .set_dictionary_enabled(false)
+            .set_encoding(Encoding::DELTA_BYTE_ARRAY)
+            .build();
+        read(write(&rows.unwrap(), properties), request(Format::Parquet, &["list"]))
+    };
+    let found = lists(10, 20).unwrap();
+    assert_eq!(found.iter().map(|batch| batch.batch.num_rows()).sum::<usize>(), 10);
+    assert!(found.len() > 1, "some rows at a time");
+    let error = lists(1, 300).unwrap_err();
+    let words = "a page of 300 values in lists stands for 314572800 bytes of text";
+    assert!(error.to_string().contains(words), "{error}");
+    assert_eq!(error.disposition(), Disposition::Quarantine);
+}
+
 /// A file of one page of 300 numbers whose header states this checksum, which
 /// the crate's own writer never does.
 fn with_checksum(checksum: impl Fn(&[u8]) -> u32) -> Bytes {

@@ -54,7 +54,7 @@ fn the_good_document_is_good() {
 #[case(
     "{csv: {}}",
     "{csv: {delimeter: ;}}",
-    "format.csv.delimeter: unknown field `delimeter`, expected one of `delimiter`, `quote`, `escape`, `header`, `names`, `nulls`, `comment`, `skip_lines`, `encoding`, `ragged`"
+    "format.csv.delimeter: unknown field `delimeter`, expected one of `delimiter`, `quote`, `escape`, `header`, `names`, `nulls`, `quoted_nulls`, `comment`, `skip_lines`, `encoding`, `ragged`"
 )]
 #[case(
     "{csv: {}}",

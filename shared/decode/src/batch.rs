@@ -74,13 +74,8 @@ impl Spare {
 }
 
 impl RawRows {
-    /// Rows that are parts of one text.
-    pub(crate) fn text(bytes: Vec<u8>, rows: Vec<Range<usize>>) -> Self {
-        Self::reused(bytes, rows, Spare::default())
-    }
-
     /// Rows that are parts of one text, whose buffer goes to `spare` in the end.
-    pub(crate) fn reused(bytes: Vec<u8>, rows: Vec<Range<usize>>, spare: Spare) -> Self {
+    pub(crate) fn text(bytes: Vec<u8>, rows: Vec<Range<usize>>, spare: Spare) -> Self {
         Self(Raw::Text(Text { bytes, rows, spare }))
     }
 

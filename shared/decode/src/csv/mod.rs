@@ -191,7 +191,7 @@ impl Decoder for CsvDecoder {
             &RecordBatchOptions::new().with_row_count(Some(rows.len())),
         )
         .map_err(|source| DecodeError::Batch { name: self.request.name.clone(), source })?;
-        let raw = RawRows::reused(text, rows, self.records.spare().clone());
+        let raw = RawRows::text(text, rows, self.records.spare().clone());
         Ok(Some(DecodedBatch { rows: start..self.records.next, row_numbers, batch, raw, rejected }))
     }
 

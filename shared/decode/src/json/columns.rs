@@ -1,5 +1,5 @@
-//! Where the values of the rows of a batch stand, field by field, until the
-//! columns are built of them.
+//! Where the values of the rows of a batch stand, field by field, and the columns
+//! that are built of them while their text is near.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,11 +21,14 @@ pub(super) struct Columns {
     ordinal: u64,
     /// How many rows before it stay.
     kept: usize,
-    /// Size of the text of the batch; what was unescaped comes behind it.
+    /// How many of them the columns have been given.
+    built: usize,
+    /// Size of the text of the batch from which they are given the next.
+    next_block: usize,
+    /// Size of the text of the batch, the current row included; what is unescaped
+    /// of the row comes behind it.
     text: usize,
     unescaped: String,
-    /// Size of `unescaped` before the current row.
-    unescaped_before: usize,
     /// Values of the current row that hold half a surrogate pair.
     torn: Vec<Torn>,
     /// Whether a row is judged by its keys that no field reads.
@@ -44,8 +47,17 @@ pub(super) struct Columns {
 /// Most new keys of a batch: more are told with the next.
 const MOST_NEW: usize = 1_000;
 
+/// Text whose values are given to the columns together: little enough to stay in
+/// the nearest caches while every column picks its own.
+const BLOCK: usize = 32 * 1024;
+/// Rows that are made room for at a time.
+const ROOM: usize = 256;
+
 struct Column {
     spans: Vec<Span>,
+    values: Box<dyn typed::Column>,
+    /// Whether all values so far were written plainly; texts are made otherwise.
+    is_plain: bool,
     /// The last row that has the field.
     row: u32,
     /// Whether a row of an earlier batch has it.
@@ -62,17 +74,24 @@ struct Torn {
 }
 
 impl Columns {
-    /// Columns for so many fields.
-    pub(super) fn new(fields: usize, judges_unknown: bool) -> Self {
-        let column = |_| Column { spans: Vec::new(), row: 0, ever: false };
+    /// Columns for these fields.
+    pub(super) fn new(fields: &[FieldRequest], judges_unknown: bool) -> Self {
+        let column = |field: &FieldRequest| Column {
+            spans: Vec::new(),
+            values: typed::column(field.column_type.as_ref()),
+            is_plain: true,
+            row: 0,
+            ever: false,
+        };
         Self {
-            fields: (0..fields).map(column).collect(),
+            fields: fields.iter().map(column).collect(),
             row: 0,
             ordinal: 0,
             kept: 0,
+            built: 0,
+            next_block: BLOCK,
             text: 0,
             unescaped: String::new(),
-            unescaped_before: 0,
             torn: Vec::new(),
             judges_unknown,
             unknown: None,
@@ -82,31 +101,51 @@ impl Columns {
         }
     }
 
-    /// Begins a batch of at most so many rows from a text of so many bytes.
-    pub(super) fn begin(&mut self, rows: usize, text: usize) {
+    /// Begins a batch.
+    pub(super) fn begin(&mut self) {
         for field in &mut self.fields {
             field.spans.clear();
-            field.spans.resize(rows, Span::NULL);
+            field.values.clear();
+            field.is_plain = true;
             field.ever |= field.row > 0;
             field.row = 0;
         }
-        (self.row, self.kept, self.text) = (0, 0, text);
-        self.unescaped.clear();
+        (self.row, self.kept, self.built, self.next_block) = (0, 0, 0, BLOCK);
     }
 
-    /// Begins a row.
-    pub(super) fn begin_row(&mut self, ordinal: u64) {
+    /// Begins a row, the last one in a text of so many bytes.
+    pub(super) fn begin_row(&mut self, ordinal: u64, text: usize) {
         self.row += 1;
         self.ordinal = ordinal;
-        self.unescaped_before = self.unescaped.len();
+        self.text = text;
+        self.unescaped.clear();
         self.torn.clear();
         self.unknown = None;
         self.new_before = self.new.len();
+        if self.fields.first().is_some_and(|field| field.spans.len() == self.kept) {
+            for field in &mut self.fields {
+                field.spans.resize(self.kept + ROOM, Span::NULL);
+            }
+        }
     }
 
-    /// Keeps the row.
-    pub(super) fn keep_row(&mut self) {
+    /// Keeps the row. What was unescaped of it is appended to the text.
+    pub(super) fn keep_row(&mut self, text: &mut String) {
         self.kept += 1;
+        text.push_str(&self.unescaped);
+        if text.len() >= self.next_block {
+            self.build(text);
+            self.next_block = text.len() + BLOCK;
+        }
+    }
+
+    /// Gives the columns the values that they do not have yet.
+    fn build(&mut self, text: &str) {
+        for field in self.fields.iter_mut().filter(|field| field.is_plain) {
+            let spans = &field.spans[self.built..self.kept];
+            field.is_plain = field.values.push(text.as_bytes(), spans);
+        }
+        self.built = self.kept;
     }
 
     /// Forgets the row.
@@ -114,7 +153,6 @@ impl Columns {
         for field in &mut self.fields {
             field.spans[self.kept] = Span::NULL;
         }
-        self.unescaped.truncate(self.unescaped_before);
         for (_, _, place) in self.new.drain(self.new_before..) {
             if let Some(told) = self.told.get_mut(place) {
                 *told = false;
@@ -216,18 +254,22 @@ impl Columns {
         Some((torn.field, torn.at.clone()))
     }
 
-    /// Builds the columns of the rows that stay. What was unescaped is
-    /// appended to the text.
+    /// The columns of the rows that stay, all of which stand in the text.
     pub(super) fn finish(
         &mut self,
-        text: &mut String,
+        text: &str,
         requested: &[FieldRequest],
         name: &str,
     ) -> Result<RecordBatch, DecodeError> {
-        text.push_str(&self.unescaped);
+        self.build(text);
         let (mut fields, mut arrays) = (Vec::new(), Vec::new());
-        for (column, field) in self.fields.iter().zip(requested) {
-            let array = typed::build(field, text, &column.spans[..self.kept]);
+        for (column, field) in self.fields.iter_mut().zip(requested) {
+            let spans = &column.spans[..self.kept];
+            let typed = match column.is_plain {
+                true => column.values.finish(typed::nulls(spans)),
+                false => None,
+            };
+            let array = typed.unwrap_or_else(|| typed::texts(text, spans));
             fields.push(Field::new(&field.required_by, array.data_type().clone(), true));
             arrays.push(array);
         }

@@ -1,8 +1,8 @@
 //! JSON text: one object a row, its fields as spans of the text.
 //!
-//! A batch is made in two steps: its rows are found and gathered in one text,
-//! then each is walked for where the values of its fields stand. Of a key that
-//! stands twice, the last counts.
+//! The rows of a batch are gathered in one text, and each is walked for where the
+//! values of its fields stand; the columns take the values some rows at a time,
+//! while their text is near. Of a key that stands twice, the last counts.
 
 mod buffer;
 mod columns;
@@ -27,6 +27,7 @@ use model::document::{Json, MissingColumn, UnknownColumn};
 use model::{Drift, DriftKind, RejectedRow};
 use serde::de::IgnoredAny;
 
+use crate::batch::Spare;
 use crate::sniff::Stream;
 use crate::{DecodeError, DecodedBatch, Decoder, Place, RawRows, Request, encoding};
 use columns::Columns;
@@ -54,8 +55,8 @@ pub(crate) fn open(
     Ok(Box::new(JsonDecoder {
         rows: Rows::new(stream, mark, options, request.name.clone(), max_row_bytes),
         wanted: Wanted::new(&request.fields),
-        columns: Columns::new(request.fields.len(), judges_unknown),
-        last_bytes: 0,
+        columns: Columns::new(&request.fields, judges_unknown),
+        spare: Spare::default(),
         has_any: false,
         met: drift::Met::default(),
         request,
@@ -66,8 +67,8 @@ struct JsonDecoder {
     rows: Rows,
     wanted: Wanted,
     columns: Columns,
-    /// Bytes of the batch before.
-    last_bytes: usize,
+    /// Buffers for the texts of later batches.
+    spare: Spare,
     /// A row had one of the fields.
     has_any: bool,
     met: drift::Met,
@@ -78,33 +79,40 @@ impl Decoder for JsonDecoder {
     fn next_batch(&mut self) -> Result<Option<DecodedBatch>, DecodeError> {
         self.skip()?;
         let start = self.rows.next;
-        let Gathered { mut text, rows, torn } = self.gather(start)?;
-        if rows.is_empty() {
-            if start > 0 {
-                self.met.judge_missing(self.columns.absent(), &self.request);
-            }
-            return Ok(None);
-        }
-        self.columns.begin(rows.len(), text.len());
-        let (mut row_numbers, mut raw_rows) =
-            (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-        let (mut rejected, mut torn) = (Vec::new(), torn.into_iter().peekable());
-        for (row, at) in (start..).zip(rows) {
-            let (bad, raw) = match torn.next_if(|torn| torn.row == raw_rows.len() + rejected.len())
-            {
-                Some(torn) => (Bad::row(reason::torn(&torn.bytes)), torn.bytes),
-                None => match self.read(row, &text, &at)? {
+        let end = start.saturating_add(self.request.plan.rows_from(start));
+        let most = self.request.plan.batch_bytes.min(MAX_BYTES);
+        let mut gathered = Gathered::within(self.spare.take());
+        let (mut row_numbers, mut raw_rows, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
+        let mut bytes = 0;
+        self.columns.begin();
+        while self.rows.next == start || (self.rows.next < end && bytes < most) {
+            let row = self.rows.next;
+            let found = self.rows.read(|row| {
+                bytes += row.len();
+                gathered.push(row)
+            })?;
+            let (bad, raw) = match found {
+                None => break,
+                Some(Err(torn)) => (Bad::row(reason::torn(&torn)), torn),
+                Some(Ok(at)) => match self.read(row, &mut gathered.text, &at)? {
                     Ok(()) => {
                         row_numbers.push(row);
                         raw_rows.push(at);
                         continue;
                     }
-                    Err(bad) => (bad, text.as_bytes()[at].to_vec()),
+                    Err(bad) => (bad, gathered.text.as_bytes()[at].to_vec()),
                 },
             };
             let Bad { column, reason } = bad;
             rejected.push(RejectedRow { row, column, column_type: String::new(), reason, raw });
         }
+        if self.rows.next == start {
+            if start > 0 {
+                self.met.judge_missing(self.columns.absent(), &self.request);
+            }
+            return Ok(None);
+        }
+        let text = gathered.text;
         // Judged by the first batch alone, so that every attempt judges alike.
         if let Some(first) = raw_rows.first()
             && start == 0
@@ -119,8 +127,8 @@ impl Decoder for JsonDecoder {
             }
         }
         self.met.judge_unknown(self.columns.take_new(), start, &self.request)?;
-        let batch = self.columns.finish(&mut text, &self.request.fields, &self.request.name)?;
-        let raw = RawRows::text(text.into_bytes(), raw_rows);
+        let batch = self.columns.finish(&text, &self.request.fields, &self.request.name)?;
+        let raw = RawRows::text(text.into_bytes(), raw_rows, self.spare.clone());
         Ok(Some(DecodedBatch { rows: start..self.rows.next, row_numbers, batch, raw, rejected }))
     }
 
@@ -144,27 +152,8 @@ impl Bad {
 impl JsonDecoder {
     /// Passes over the rows before the first that is wanted.
     fn skip(&mut self) -> Result<(), DecodeError> {
-        while self.rows.next < self.request.start_row && self.rows.read(|_| ())? {}
+        while self.rows.next < self.request.start_row && self.rows.read(|_| ())?.is_some() {}
         Ok(())
-    }
-
-    /// The rows of one batch.
-    fn gather(&mut self, start: u64) -> Result<Gathered, DecodeError> {
-        let end = start.saturating_add(self.request.plan.rows_from(start));
-        let most = self.request.plan.batch_bytes.min(MAX_BYTES);
-        let mut gathered = Gathered::with_capacity(self.last_bytes + self.last_bytes / 8);
-        let mut bytes = 0;
-        while self.rows.next == start || (self.rows.next < end && bytes < most) {
-            let found = self.rows.read(|row| {
-                bytes += row.len();
-                gathered.push(row);
-            })?;
-            if !found {
-                break;
-            }
-        }
-        self.last_bytes = gathered.text.len();
-        Ok(gathered)
     }
 
     /// Finds the values of one row. The outer error ends the object, the inner
@@ -172,10 +161,10 @@ impl JsonDecoder {
     fn read(
         &mut self,
         row: u64,
-        text: &str,
+        text: &mut String,
         at: &Range<usize>,
     ) -> Result<Result<(), Bad>, DecodeError> {
-        self.columns.begin_row(row);
+        self.columns.begin_row(row, text.len());
         let verdict = match self.wanted.find(Strict::new(text, at.end), at.start, &mut self.columns)
         {
             Some(()) => self.judge(row, text)?,
@@ -184,7 +173,7 @@ impl JsonDecoder {
         match &verdict {
             Ok(()) => {
                 self.has_any = self.has_any || self.columns.has_any();
-                self.columns.keep_row();
+                self.columns.keep_row(text);
             }
             Err(_) => self.columns.drop_row(),
         }

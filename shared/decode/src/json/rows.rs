@@ -62,20 +62,23 @@ impl Rows {
         }
     }
 
-    /// Gives the bytes of the next row to `take`; `false` at the end of the
+    /// What `take` makes of the bytes of the next row; `None` at the end of the
     /// object.
-    pub(super) fn read(&mut self, take: impl FnOnce(&[u8])) -> Result<bool, DecodeError> {
+    pub(super) fn read<T>(
+        &mut self,
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, DecodeError> {
         let found = match self.layout {
             Layout::Lines => self.find_line(),
             Layout::Array | Layout::Document(_) => self.find_element(),
         };
         let Some(Found { row, whole }) = found.map_err(|error| error.in_row(self.next))? else {
-            return Ok(false);
+            return Ok(None);
         };
-        take(&self.text.buffer.rest()[..row]);
+        let taken = take(&self.text.buffer.rest()[..row]);
         self.text.buffer.consume(whole);
         self.next += 1;
-        Ok(true)
+        Ok(Some(taken))
     }
 
     fn find_line(&mut self) -> Result<Option<Found>, DecodeError> {

@@ -114,10 +114,10 @@ fn accepts(before: &str, row: &str, behind: &str, fields: &[&str]) -> bool {
     let (start, end) = (before.len() + 1, before.len() + 1 + row.len());
     let request = lines(fields);
     let mut wanted = Wanted::new(&request.fields);
-    let mut columns = Columns::new(fields.len(), false);
-    columns.begin(1, text.len());
+    let mut columns = Columns::new(&request.fields, false);
+    columns.begin();
     let mut find = |start, end| {
-        columns.begin_row(0);
+        columns.begin_row(0, text.len());
         wanted.find(Strict::new(&text, end), start, &mut columns).is_some()
     };
     let first = find(start, end);

@@ -207,6 +207,40 @@ def annotations():
         Column(name, raw.BYTE_ARRAY, values) for name, (_, values) in texts.items()], 3))
 
 
+def old_writers():
+    """What parquet-mr 1.8 says of dictionary pages: 0 where there is none, and the place of one as that of the data.
+    Integers that are said to be narrower than they lie, and intervals."""
+    def numbered(**columns):
+        schema = [node("n", raw.REQUIRED, physical=raw.INT32)] + [element for element, _ in columns.values()]
+        return document(schema, [Column("n", raw.INT32, range(3))] + [column for _, column in columns.values()], 3)
+
+    class Nowhere(Column):
+        def pages(self, at):
+            out, metadata = super().pages(at)
+            metadata[11] = raw.I64(0)
+            return out, metadata
+
+    class AtTheData(Column):
+        def pages(self, at):
+            out, metadata = super().pages(at)
+            metadata[9], metadata[11] = raw.I64(int(metadata[11])), raw.I64(0)
+            return out, metadata
+
+    put("dictionary_offset_0", numbered(
+        v=(node("v", raw.REQUIRED, physical=raw.INT32), Nowhere("v", raw.INT32, [1, 2, 3])),
+        s=(node("s", raw.REQUIRED, physical=raw.BYTE_ARRAY, converted=raw.UTF8),
+           AtTheData("s", raw.BYTE_ARRAY, [b""] * 3, page=bytes([1]) + raw.varint(1 << 1 | 1) + bytes([0b0110]),
+                     dictionary=[b"aa", b"bb"], encoding=raw.RLE_DICTIONARY))))
+    narrow = {"i8": raw.INT_8, "i16": raw.INT_16, "u8": raw.UINT_8, "u16": raw.UINT_16}
+    put("narrow_integers", numbered(**{
+        name: (node(name, raw.REQUIRED, physical=raw.INT32, converted=kind), Column(name, raw.INT32, [1, 300, 70_000]))
+        for name, kind in narrow.items()}))
+    intervals = [(1, 2, 3_000), (14, 0, 0), (0, 0, 50)]
+    put("intervals", numbered(v=(
+        node("v", raw.REQUIRED, physical=raw.FIXED, length=12, converted=raw.INTERVAL),
+        Column("v", raw.FIXED, [struct.pack("<III", *parts) for parts in intervals]))))
+
+
 def not_utf8():
     """Texts by their annotation that are none: s of three rows, and the list [1, 2], [], [3] of them."""
     values = [b"a", b"\xff\xfe", "\u00fc".encode()]
@@ -388,6 +422,10 @@ def refused():
     zstd = (raw.ZSTD, lambda body: bytes(cramjam.zstd.compress(body, 19)))
     lie("page_of_gigabytes", codec=snappy, uncompressed=2**31 - 1)
     lie("page_larger_than_said", codec=zstd, uncompressed=4)
+    # Nobody but the header says how long these are: a thousand bytes of Brotli are 600 MB.
+    lie("bomb_brotli", codec=(raw.BROTLI, lambda body: pa.Codec("brotli").compress(bytes(600 * 2**20), asbytes=True)), uncompressed=12)
+    lie("page_gzip_larger_than_said", codec=(raw.GZIP, lambda body: pa.Codec("gzip").compress(bytes(2**16), asbytes=True)), uncompressed=12)
+    lie("page_lz4_larger_than_said", codec=(raw.LZ4_HADOOP, lambda body: pa.Codec("lz4").compress(bytes(2**16), asbytes=True)), uncompressed=12)
     lie("page_smaller_than_said", codec=zstd, uncompressed=200 * 2**20)
     lie("page_compressed_negative", compressed=-5)
     lie("page_uncompressed_negative", uncompressed=-5)
@@ -433,6 +471,6 @@ def put(name, content):
 
 for old in HERE.glob("*.parquet"):
     old.unlink()
-for make in [codecs, encodings, pages_and_groups, decimals, times, annotations, not_utf8, nested, legacy, other_writers, refused]:
+for make in [codecs, encodings, pages_and_groups, decimals, times, annotations, old_writers, not_utf8, nested, legacy, other_writers, refused]:
     make()
 print(sum(file.stat().st_size for file in HERE.glob("*.parquet")), "bytes")

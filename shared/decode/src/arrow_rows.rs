@@ -113,8 +113,22 @@ fn raw_row(batch: &RecordBatch, meant: &Schema, row: usize) -> Vec<u8> {
     if row >= batch.num_rows() {
         return Vec::new();
     }
-    let one = batch.slice(row, 1);
+    // Without its dictionaries, all of whose values would be looked at.
+    let (one, meant) = match unpacked(&batch.slice(row, 1)) {
+        Ok(one) => (one, &without_dictionaries(meant)),
+        Err(_) => (batch.slice(row, 1), meant),
+    };
     raw_json::row(&meaning::of_batch(&one, meant).unwrap_or(one), 0)
+}
+
+fn without_dictionaries(schema: &Schema) -> Schema {
+    let plain = |field: &FieldRef| match field.data_type() {
+        DataType::Dictionary(_, plain) => {
+            Arc::new(field.as_ref().clone().with_data_type(plain.as_ref().clone()))
+        }
+        _ => Arc::clone(field),
+    };
+    Schema::new(schema.fields().iter().map(plain).collect::<Vec<_>>())
 }
 
 /// One batch of several. Dictionaries that have too many values together for

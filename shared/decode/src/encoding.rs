@@ -4,6 +4,7 @@ mod utf16;
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use memchr::memchr2;
 use model::document::Encoding;
 
 use crate::sniff::Stream;
@@ -24,17 +25,48 @@ pub(crate) fn without_byte_order_mark(mut stream: Stream) -> io::Result<(Stream,
     }
 }
 
-/// The stream without its first lines, and how many bytes they were.
-pub(crate) fn without_lines(stream: Stream, lines: u32) -> io::Result<(Stream, u64)> {
+/// What is left of a stream without its first lines.
+pub(crate) struct WithoutLines {
+    pub(crate) stream: Stream,
+    /// Bytes of the lines, their ends included.
+    pub(crate) removed: u64,
+    /// How many lines there were of those that were to be passed over.
+    pub(crate) found: u32,
+}
+
+/// Passes over the first lines of a stream, which end as the reader's rows do: at a line
+/// feed, a carriage return, or both.
+pub(crate) fn without_lines(stream: Stream, lines: u32) -> io::Result<WithoutLines> {
     if lines == 0 {
-        return Ok((stream, 0));
+        return Ok(WithoutLines { stream, removed: 0, found: 0 });
     }
     let mut stream = BufReader::new(stream);
-    let mut removed = 0;
-    for _ in 0..lines {
-        removed += stream.skip_until(b'\n')? as u64;
+    let (mut removed, mut found) = (0, 0);
+    while found < lines {
+        let before = removed;
+        let end = loop {
+            let piece = stream.fill_buf()?;
+            let end = memchr2(b'\n', b'\r', piece).map(|at| (at + 1, piece[at]));
+            let passed = end.map_or(piece.len(), |(passed, _)| passed);
+            stream.consume(passed);
+            removed += passed as u64;
+            if passed == 0 || end.is_some() {
+                break end;
+            }
+        };
+        if removed > before {
+            found += 1;
+        }
+        match end {
+            None => break,
+            Some((_, b'\r')) if stream.fill_buf()?.first() == Some(&b'\n') => {
+                stream.consume(1);
+                removed += 1;
+            }
+            Some(_) => {}
+        }
     }
-    Ok((Box::new(stream), removed))
+    Ok(WithoutLines { stream: Box::new(stream), removed, found })
 }
 
 /// Appends the characters of `bytes` to `text`. Every byte is one in ISO 8859-1;
@@ -79,17 +111,23 @@ mod tests {
     }
 
     #[rstest]
-    #[case(b"a\nb\nc", 2, b"c", 4)]
-    #[case(b"a\r\n\r\nb", 2, b"b", 5)]
-    #[case(b"a", 3, b"", 1)]
+    #[case(b"a\nb\nc", 2, b"c", 4, 2)]
+    #[case(b"a\r\n\r\nb", 2, b"b", 5, 2)]
+    #[case(b"a\r\rb\r", 2, b"b\r", 3, 2)]
+    #[case(b"a\n\rb", 2, b"b", 3, 2)]
+    #[case(b"a", 3, b"", 1, 1)]
+    #[case(b"a\n", 1, b"", 2, 1)]
+    #[case(b"", 1, b"", 0, 0)]
     fn lines_are_skipped(
         #[case] given: &'static [u8],
         #[case] lines: u32,
         #[case] left: &[u8],
         #[case] removed: u64,
+        #[case] found: u32,
     ) {
-        let (stream, bytes) = without_lines(Box::new(given), lines).unwrap();
-        assert_eq!((read(stream).as_slice(), bytes), (left, removed));
+        let without = without_lines(Box::new(given), lines).unwrap();
+        assert_eq!((without.removed, without.found), (removed, found));
+        assert_eq!(read(without.stream), left);
     }
 
     #[test]

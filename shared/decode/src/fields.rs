@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, RecordBatch, RecordBatchOptions,
-    StringArray, UInt64Array, new_null_array,
+    Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, RecordBatch,
+    RecordBatchOptions, StringArray, StringViewArray, UInt64Array, new_null_array,
 };
-use arrow::compute::{nullif, take};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::compute::{cast, nullif, take};
+use arrow::datatypes::{ArrowNativeType, DataType, Field, Schema};
 use arrow::error::ArrowError;
 use model::document::{MissingColumn, UnknownColumn};
 use model::{Drift, DriftAction, DriftKind};
@@ -254,6 +254,8 @@ fn locate(
             }
             DataType::List(element)
             | DataType::LargeList(element)
+            | DataType::ListView(element)
+            | DataType::LargeListView(element)
             | DataType::FixedSizeList(element, _) => {
                 let Ok(place) = segment.parse() else { return Ok(None) };
                 data_type = element.data_type();
@@ -262,7 +264,7 @@ fn locate(
             DataType::Map(entries, _) => {
                 let DataType::Struct(entry) = entries.data_type() else { return Ok(None) };
                 let [key, value] = entry.as_ref() else { return Ok(None) };
-                if key.data_type() != &DataType::Utf8 {
+                if !is_text(key.data_type()) {
                     return Ok(None);
                 }
                 data_type = value.data_type();
@@ -275,6 +277,15 @@ fn locate(
     }
     located.meant = data_type.clone();
     Ok(Some(located))
+}
+
+/// Whether the keys of a map are texts, whatever way they lie.
+fn is_text(keys: &DataType) -> bool {
+    match keys {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
 }
 
 impl Step {
@@ -312,6 +323,20 @@ impl Step {
                 let at = |row| usize::try_from(list.value_offsets()[row]).unwrap_or(usize::MAX);
                 pick(list.values(), &|row| place(at(row), at(row + 1), *step))
             }
+            (Self::Element(step), DataType::ListView(_)) => {
+                let list = values.as_list_view::<i32>();
+                let at = |row: usize| list.value_offset(row).as_usize();
+                pick(list.values(), &|row| {
+                    place(at(row), at(row) + list.value_size(row).as_usize(), *step)
+                })
+            }
+            (Self::Element(step), DataType::LargeListView(_)) => {
+                let list = values.as_list_view::<i64>();
+                let at = |row: usize| list.value_offset(row).as_usize();
+                pick(list.values(), &|row| {
+                    place(at(row), at(row) + list.value_size(row).as_usize(), *step)
+                })
+            }
             (Self::Element(step), DataType::FixedSizeList(_, _)) => {
                 let list = values.as_fixed_size_list();
                 pick(list.values(), &|row| {
@@ -341,6 +366,9 @@ impl Step {
 enum Keys<'a> {
     Texts(&'a StringArray),
     Bytes(&'a BinaryArray),
+    TextViews(&'a StringViewArray),
+    Views(&'a BinaryViewArray),
+    Copied(BinaryArray),
 }
 
 impl<'a> Keys<'a> {
@@ -348,14 +376,20 @@ impl<'a> Keys<'a> {
         match keys.data_type() {
             DataType::Utf8 => Ok(Self::Texts(keys.as_string())),
             DataType::Binary => Ok(Self::Bytes(keys.as_binary())),
-            other => Err(ArrowError::SchemaError(format!("a map has keys of {other}"))),
+            DataType::Utf8View => Ok(Self::TextViews(keys.as_string_view())),
+            DataType::BinaryView => Ok(Self::Views(keys.as_binary_view())),
+            // Dictionaries, and texts of more than two gigabytes: seldom met.
+            _ => Ok(Self::Copied(cast(keys, &DataType::Binary)?.as_binary().clone())),
         }
     }
 
-    fn get(&self, entry: usize) -> &'a [u8] {
+    fn get(&self, entry: usize) -> &[u8] {
         match self {
             Self::Texts(keys) => keys.value(entry).as_bytes(),
             Self::Bytes(keys) => keys.value(entry),
+            Self::TextViews(keys) => keys.value(entry).as_bytes(),
+            Self::Views(keys) => keys.value(entry),
+            Self::Copied(keys) => keys.value(entry),
         }
     }
 }

@@ -4,8 +4,10 @@
 //! A reader that checks texts gives up the whole object at the first byte that
 //! is no UTF-8, and one that counts moments of 96 bits in 64 makes another
 //! moment of some. Texts that are none stay bytes, for the mapper to judge by
-//! row; so do those that a column of texts takes as they are.
+//! row; so do those that a column of texts takes as they are. Integers of Parquet
+//! that are said to be narrower than they lie stay wide where one is not.
 
+mod intervals;
 mod moments;
 #[cfg(test)]
 mod tests;
@@ -13,15 +15,20 @@ mod tests;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeListArray, GenericListArray, GenericListViewArray,
-    LargeStringArray, MapArray, OffsetSizeTrait, RecordBatch, RecordBatchOptions, StringArray,
-    StructArray,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, FixedSizeListArray, GenericListArray,
+    GenericListViewArray, LargeStringArray, MapArray, OffsetSizeTrait, RecordBatch,
+    RecordBatchOptions, StringArray, StructArray,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
+use arrow::compute::{max, min};
+use arrow::datatypes::{
+    DataType, Field, FieldRef, Fields, Int8Type, Int16Type, Int32Type, Schema, UInt8Type,
+    UInt16Type,
+};
 use arrow::error::ArrowError;
 use model::ColumnType;
 
+pub(crate) use intervals::INTERVAL;
 use moments::Digits;
 pub(crate) use moments::OLD_MOMENT;
 
@@ -54,6 +61,15 @@ pub(crate) fn as_bytes(leaf: &DataType) -> DataType {
         DataType::Dictionary(key, values) => {
             DataType::Dictionary(key.clone(), Box::new(as_bytes(values)))
         }
+        DataType::Interval(_) => DataType::FixedSizeBinary(INTERVAL),
+        other => other.clone(),
+    }
+}
+
+/// The type that a leaf of 32 bits is read as: all of them.
+pub(crate) fn as_wide(leaf: &DataType) -> DataType {
+    match leaf {
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 => DataType::Int32,
         other => other.clone(),
     }
 }
@@ -116,6 +132,13 @@ fn as_meant(read: &ArrayRef, meant: &DataType, digits: Digits) -> Result<ArrayRe
         (DataType::FixedSizeBinary(OLD_MOMENT), DataType::Timestamp(_, zone)) => {
             moments::moments(read.as_fixed_size_binary(), zone.as_ref(), digits)
         }
+        (DataType::FixedSizeBinary(INTERVAL), DataType::Interval(_)) => {
+            intervals::texts(read.as_fixed_size_binary())
+        }
+        (DataType::Int32, DataType::Int8) => narrow::<Int8Type>(read),
+        (DataType::Int32, DataType::Int16) => narrow::<Int16Type>(read),
+        (DataType::Int32, DataType::UInt8) => narrow::<UInt8Type>(read),
+        (DataType::Int32, DataType::UInt16) => narrow::<UInt16Type>(read),
         (DataType::Dictionary(..), DataType::Dictionary(_, meant)) => {
             let dictionary = read.as_any_dictionary();
             dictionary.with_values(as_meant(dictionary.values(), meant, digits)?)
@@ -147,6 +170,21 @@ fn as_meant(read: &ArrayRef, meant: &DataType, digits: Digits) -> Result<ArrayRe
         }
         _ => bytes(),
     })
+}
+
+/// The same integers in fewer bits, where all of them fit.
+fn narrow<T: ArrowPrimitiveType>(read: &ArrayRef) -> ArrayRef
+where
+    T::Native: TryFrom<i32>,
+{
+    let wide = read.as_primitive::<Int32Type>();
+    let fits = |value: Option<i32>| value.is_none_or(|value| T::Native::try_from(value).is_ok());
+    // The least and the greatest are found many at a time.
+    if !fits(min(wide)) || !fits(max(wide)) {
+        return Arc::clone(read);
+    }
+    // What lies under a NULL may be anything.
+    Arc::new(wide.unary::<_, T>(|value| T::Native::try_from(value).unwrap_or_default()))
 }
 
 fn list<O: OffsetSizeTrait>(

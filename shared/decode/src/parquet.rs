@@ -13,6 +13,7 @@ mod pages;
 #[cfg(test)]
 mod tests;
 mod thrift;
+mod unpack;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -31,7 +32,6 @@ use crate::{DecodeError, Decoder, Place, RangeRead, Request, RowGroup};
 use columns::Columns;
 use guard::{Groups, Piece};
 use layout::{Layout, Start};
-use pages::Pages;
 
 /// Bytes of a batch after decoding, as far as the footer can tell.
 const BATCH_BYTES: u64 = 16 * 1024 * 1024;
@@ -98,7 +98,7 @@ impl File {
         let start = Start::at(metadata, row);
         let before = usize::try_from(row.saturating_sub(start.row)).unwrap_or(usize::MAX);
         let groups = Groups {
-            pages: Arc::new(Pages::new(self.windows.clone())),
+            windows: self.windows.clone(),
             metadata: metadata.clone(),
             places: start.groups,
             piece: piece.clone(),

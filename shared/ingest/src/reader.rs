@@ -23,6 +23,9 @@ use crate::report::{Stage, Stopwatches};
 /// Batches that may wait for the writer.
 const BATCHES_AHEAD: usize = 2;
 
+/// Bytes of a batch that its columns take at least, whatever is in them.
+const BATCH_WEIGHT: u64 = 16 * 1024 * 1024;
+
 /// A batch that is ready to be written.
 pub(crate) struct ReadyBatch {
     /// Source rows that it covers, rejected and filtered ones included.
@@ -165,13 +168,17 @@ pub(crate) fn request_of(document: &SourceDocument, extras: usize, mapper: &Mapp
         required_by: field.column.clone(),
         is_optional: at >= required,
     });
+    // A row may be a few bytes of text, and wide once it has all of its columns.
+    let columns = document.output_columns();
+    let width = native::weight::least(columns.iter().map(|column| &column.column_type));
     Request {
         format: document.format.clone(),
         compression: document.compression,
         name: String::new(),
         fields: fields.collect(),
         drift: document.drift,
-        plan: BatchPlan::for_chunks(document.write.rows_per_chunk),
+        plan: BatchPlan::for_chunks(document.write.rows_per_chunk)
+            .limited(BATCH_WEIGHT / width.max(1)),
         start_row: 0,
         limits: Limits::default(),
     }

@@ -8,6 +8,9 @@
 
 use arrow::array::{AnyDictionaryArray, Array, ArrayRef, AsArray, RecordBatch, downcast_run_array};
 use arrow::datatypes::{ArrowNativeType, DataType};
+use model::ColumnType;
+
+use crate::arrow_type;
 
 /// Bytes of the place where a text or a list ends.
 const END: u64 = 8;
@@ -32,6 +35,25 @@ pub fn rows_within(batch: &RecordBatch, most: u64) -> (usize, u64) {
         }
     }
     (fits, weight)
+}
+
+/// What a row of these columns weighs at least, whatever its values are: NULL, the value
+/// that a document names, and a short text in a `FixedString` take as much as any other.
+#[must_use]
+pub fn least<'a>(columns: impl IntoIterator<Item = &'a ColumnType>) -> u64 {
+    let weights = columns.into_iter().map(|column| least_of(&arrow_type(column)).max(END));
+    weights.fold(0, u64::saturating_add)
+}
+
+fn least_of(data_type: &DataType) -> u64 {
+    match data_type {
+        DataType::FixedSizeBinary(width) => u64::try_from(*width).unwrap_or(0),
+        DataType::Struct(fields) => {
+            let weights = fields.iter().map(|field| least_of(field.data_type()));
+            weights.fold(0, u64::saturating_add)
+        }
+        other => other.primitive_width().map_or(END, bytes),
+    }
 }
 
 /// The weight of all rows.
@@ -175,6 +197,19 @@ mod tests {
 
     fn texts() -> ArrayRef {
         Arc::new(StringArray::from(vec!["a", "bcdefghijklmnopq", "", "rs"]))
+    }
+
+    #[rstest]
+    #[case(&["UInt8", "String"], 16)]
+    #[case(&["Nullable(FixedString(20000))"], 20_000)]
+    #[case(&["Tuple(Int256, DateTime64(3))", "Array(Int256)", "LowCardinality(String)"], 56)]
+    fn a_type_weighs_something_whatever_its_values_are(
+        #[case] types: &[&str],
+        #[case] expected: u64,
+    ) {
+        let types: Vec<_> =
+            types.iter().map(|text| ColumnType::parse(text).expect("a type")).collect();
+        assert_eq!(least(&types), expected);
     }
 
     #[rstest]

@@ -62,6 +62,15 @@ pub(crate) fn decompress(stream: Stream, request: &Request) -> Result<Stream, De
     Ok(Box::new(guard))
 }
 
+/// The content of a gzip stream, of which the caller says where it must end.
+pub(crate) fn gunzip<'a>(packed: &'a [u8]) -> Box<dyn Read + 'a> {
+    if PLAIN_GUNZIP {
+        Box::new(members::Members::new(packed))
+    } else {
+        Box::new(inflate::Gunzip::new(packed))
+    }
+}
+
 /// What the request and the first bytes agree on.
 fn choose(head: &[u8], request: &Request) -> Result<Codec, DecodeError> {
     let stated = match request.compression {

@@ -3,7 +3,8 @@
 //! A batch is read in two passes. The first finds the rows and notes where
 //! their fields stand in the text; the second makes each column of its fields
 //! in one go. NULL is an unquoted field that equals a null marker; a quoted one
-//! is text, unless the document says otherwise. In an object of one column an empty line is a blank line, not a row.
+//! is text, unless the document says otherwise. In an object of one column a line of
+//! nothing is a row whose field is empty, as DuckDB, polars and pyarrow write NULL there.
 
 mod cell;
 mod dialect;
@@ -47,10 +48,22 @@ pub(crate) fn open(
     };
     // A mark may stand at the start, or at the start of what is left of it.
     let (stream, mark) = encoding::without_byte_order_mark(stream).map_err(from_io)?;
-    let (stream, lines) = encoding::without_lines(stream, options.skip_lines).map_err(from_io)?;
-    let (stream, second) = encoding::without_byte_order_mark(stream).map_err(from_io)?;
+    let passed = encoding::without_lines(stream, options.skip_lines).map_err(from_io)?;
+    // Of an empty object there is nothing to pass over.
+    if (1..options.skip_lines).contains(&passed.found) {
+        return Err(DecodeError::Malformed {
+            name: request.name.clone(),
+            format: "csv",
+            place: Place::byte(mark + passed.removed),
+            reason: format!(
+                "the object has {} lines, and `format.csv.skip_lines` passes over {}",
+                passed.found, options.skip_lines
+            ),
+        });
+    }
+    let (stream, second) = encoding::without_byte_order_mark(passed.stream).map_err(from_io)?;
     let dialect = Dialect::new(options, &request.name)?;
-    let base = mark + lines + second;
+    let base = mark + passed.removed + second;
     let longest = request.limits.max_row_bytes;
     let mut records = Records::new(stream, dialect, base, longest, request.name.clone());
     let names = if options.header {
@@ -63,6 +76,7 @@ pub(crate) fn open(
         // An empty object has no rows, so nothing is missing in them.
         None => Columns::of_nothing(request.fields.len()),
     };
+    records.blank_is_row = columns.width == 1;
     Ok(Box::new(CsvDecoder {
         records,
         values: Values::new(&columns.of_field, &request.fields, options, dialect),

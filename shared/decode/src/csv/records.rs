@@ -52,6 +52,10 @@ pub(super) struct Records {
     start: u32,
     /// Where the field in progress starts.
     field: u32,
+    /// Whether a line of nothing is a row, of one empty field.
+    pub(super) blank_is_row: bool,
+    /// Whether the line before ended with a carriage return.
+    after_return: bool,
     /// Text stands behind a closing quote in the row in progress, or in the one
     /// that was read last: what it says is anybody's guess.
     pub(super) is_broken: bool,
@@ -87,6 +91,8 @@ impl Records {
             begin: 0,
             start: 0,
             field: 0,
+            blank_is_row: false,
+            after_return: false,
             is_broken: false,
             ended: false,
             failed: None,
@@ -186,9 +192,11 @@ impl Records {
             start: self.start,
             field: self.field,
             is_broken: self.is_broken,
+            blank_is_row: self.blank_is_row,
+            after_return: self.after_return,
         };
         let end = walk.row(&mut marks, cells);
-        self.is_broken = walk.is_broken;
+        (self.is_broken, self.after_return) = (walk.is_broken, walk.after_return);
         let (state, start, field) = (walk.state, walk.start, walk.field);
         self.passed = self.marks.places().len() - marks.len();
         match end {

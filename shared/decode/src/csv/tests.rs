@@ -35,6 +35,50 @@ fn rows_are_read(#[case] text: &str, #[case] expected: &[[&str; 2]]) {
     assert!(outcome.rejected.is_empty(), "{outcome:?}");
 }
 
+/// Where there is no delimiter, a line of nothing is all that NULL can be.
+#[rstest]
+#[case::null_between("a\n1\n\n3\n", &["1", "∅", "3"])]
+#[case::crlf("a\r\n1\r\n\r\n3\r\n", &["1", "∅", "3"])]
+#[case::returns("a\r1\r\r3\r", &["1", "∅", "3"])]
+#[case::mixed("a\r\n\n1\r\n\r\n\n", &["∅", "1", "∅", "∅"])]
+#[case::before_the_header("\n\na\n1\n", &["1"])]
+#[case::nothing_else("a\n\n\n", &["∅", "∅"])]
+#[case::quoted("a\n\"\"\n\n", &["", "∅"])]
+fn a_blank_line_of_one_column_is_a_row(#[case] text: &str, #[case] expected: &[&str]) {
+    let outcome = decoded(text.as_bytes(), Csv::default(), &["a"]);
+    assert_eq!(outcome.table().concat(), expected);
+    assert!(outcome.rejected.is_empty(), "{outcome:?}");
+}
+
+#[test]
+fn comments_of_one_column_are_no_rows() {
+    let options = Csv { comment: Some("#".into()), nulls: vec!["-".into()], ..Csv::default() };
+    let outcome = decoded(b"a\r\n# x\r\n\r\n1\r\n", options, &["a"]);
+    assert_eq!(outcome.table(), [[""], ["1"]]);
+}
+
+#[rstest]
+#[case(2, "title\ra,b\r1,2\r", None)]
+#[case(1, "title\ra,b\r1,2\r", Some([["1", "2"]].as_slice()))]
+#[case(4, "title\ra,b\r1,2\r", None)]
+#[case(4, "", Some([].as_slice()))]
+fn lines_that_are_passed_over_are_there(
+    #[case] skip_lines: u32,
+    #[case] text: &str,
+    #[case] expected: Option<&[[&str; 2]]>,
+) {
+    let options = Csv { skip_lines, ..Csv::default() };
+    let outcome = decode(text.as_bytes(), csv(options, &["a", "b"]));
+    match expected {
+        Some(rows) => assert_eq!(outcome.unwrap().table(), rows),
+        None if skip_lines == 2 => assert!(outcome.unwrap_err().to_string().contains("`1`, `2`")),
+        None => {
+            let error = outcome.unwrap_err().to_string();
+            assert!(error.contains("has 3 lines") && error.contains("passes over 4"), "{error}");
+        }
+    }
+}
+
 #[rstest]
 #[case("")]
 #[case("a,b")]

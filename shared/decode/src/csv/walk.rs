@@ -1,7 +1,8 @@
 //! From mark to mark through a text: how rows and fields are told apart.
 //!
 //! A field is quoted when it begins with a quote; anywhere else in it a quote is
-//! like any other character. Blank lines and comments stand between rows.
+//! like any other character. Comments stand between rows, and so do blank lines where
+//! rows have several fields.
 
 use super::cell::Cell;
 use super::dialect::Dialect;
@@ -32,6 +33,11 @@ pub(super) struct Walk<'a> {
     pub(super) field: u32,
     /// Text stands behind a closing quote in this row.
     pub(super) is_broken: bool,
+    /// Whether a line of nothing is a row, of one empty field.
+    pub(super) blank_is_row: bool,
+    /// Whether the line before ended with a carriage return, so that a line feed belongs
+    /// to its end.
+    pub(super) after_return: bool,
 }
 
 impl Walk<'_> {
@@ -42,18 +48,20 @@ impl Walk<'_> {
         marks: &mut std::slice::Iter<'_, u32>,
         cells: &mut Vec<Cell>,
     ) -> Option<u32> {
-        loop {
+        let end = loop {
             // Nearly all fields are plain, and this is nearly all that they cost.
             if let State::Plain = self.state
                 && let Some(end) = self.plain(marks, cells)?
             {
-                return Some(end);
+                break end;
             }
             let at = *marks.next()?;
             if let Some(end) = self.mark(at, cells) {
-                return Some(end);
+                break end;
             }
-        }
+        };
+        self.after_return = self.text[end as usize] == b'\r';
+        Some(end)
     }
 
     /// Walks through fields without quotes: to the end of the row, or to a
@@ -94,9 +102,12 @@ impl Walk<'_> {
         let byte = self.text[at as usize];
         let ends_field = byte == delimiter || is_line_end(byte);
         if let State::Start = self.state {
+            let follows_return = std::mem::take(&mut self.after_return);
             self.state = match self.text[self.start as usize] {
                 first if Some(first) == comment => State::Comment,
-                b'\r' | b'\n' => {
+                first @ (b'\r' | b'\n')
+                    if !self.blank_is_row || (first == b'\n' && follows_return) =>
+                {
                     (self.start, self.field) = (at + 1, at + 1);
                     return None;
                 }
@@ -117,6 +128,7 @@ impl Walk<'_> {
                 if is_line_end(byte) {
                     (self.start, self.field) = (at + 1, at + 1);
                     self.state = State::Start;
+                    self.after_return = byte == b'\r';
                 }
                 return None;
             }

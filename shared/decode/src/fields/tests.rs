@@ -1,9 +1,12 @@
 //! Requests against a schema with structs, lists and maps.
 
 use super::*;
-use arrow::array::{Int32Array, Int32Builder, ListBuilder, MapBuilder, StringBuilder, StructArray};
-use arrow::buffer::NullBuffer;
-use arrow::datatypes::Fields as ArrowFields;
+use arrow::array::{
+    BinaryViewArray, DictionaryArray, Int32Array, Int32Builder, LargeStringArray, ListBuilder,
+    ListViewArray, MapArray, MapBuilder, StringBuilder, StringViewArray, StructArray,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::{Fields as ArrowFields, Int32Type as ArrowInt32};
 use model::document::{Drift, Format};
 use rstest::rstest;
 
@@ -57,6 +60,43 @@ fn values(origin: &str) -> Vec<Option<i32>> {
 #[case("map.b", &[Some(8), None, None])]
 fn paths_reach_values(#[case] origin: &str, #[case] expected: &[Option<i32>]) {
     assert_eq!(values(origin), expected);
+}
+
+/// However the texts of its keys lie, a map is asked by them; a list by its places.
+#[test]
+fn keys_and_places_are_found_in_every_form() {
+    let keys: [ArrayRef; 6] = [
+        Arc::new(StringArray::from(vec!["a", "b", "b"])),
+        Arc::new(LargeStringArray::from(vec!["a", "b", "b"])),
+        Arc::new(StringViewArray::from(vec!["a", "b", "b"])),
+        Arc::new(BinaryArray::from_iter_values(["a", "b", "b"])),
+        Arc::new(BinaryViewArray::from_iter_values(["a", "b", "b"])),
+        Arc::new(["a", "b", "b"].into_iter().collect::<DictionaryArray<ArrowInt32>>()),
+    ];
+    for keys in keys {
+        let values: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3]));
+        let fields = ArrowFields::from(vec![
+            Field::new("keys", keys.data_type().clone(), false),
+            Field::new("values", DataType::Int32, true),
+        ]);
+        let entries = StructArray::new(fields.clone(), vec![keys.clone(), values], None);
+        let field = Arc::new(Field::new("entries", DataType::Struct(fields), false));
+        let offsets = OffsetBuffer::from_lengths([1, 2]);
+        let map: ArrayRef = Arc::new(MapArray::new(field, offsets, entries, None, false));
+        let found = Step::Key("b".to_owned()).into(&map).unwrap();
+        let found = found.as_primitive::<ArrowInt32>().clone();
+        assert_eq!(found, Int32Array::from(vec![None, Some(3)]), "{}", keys.data_type());
+        // What is read as bytes is located by what it means, a text.
+        let is_bytes = matches!(keys.data_type(), DataType::Binary | DataType::BinaryView);
+        assert_eq!(is_text(keys.data_type()), !is_bytes);
+    }
+    let element = Arc::new(Field::new("item", DataType::Int32, true));
+    let values: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3]));
+    let (offsets, sizes) = (vec![1, 0].into(), vec![2, 1].into());
+    let list: ArrayRef = Arc::new(ListViewArray::new(element, offsets, sizes, values, None));
+    let found = Step::Element(1).into(&list).unwrap();
+    let found = found.as_primitive::<ArrowInt32>().clone();
+    assert_eq!(found, Int32Array::from(vec![Some(3), None]));
 }
 
 #[rstest]

@@ -1,6 +1,7 @@
 //! Where the values of the rows of a batch stand, field by field, and the columns
 //! that are built of them while their text is near.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -42,10 +43,14 @@ pub(super) struct Columns {
     new_before: usize,
     /// Places of keys that were met before.
     told: Vec<bool>,
+    /// The same of keys that have no place, by their names.
+    told_names: HashSet<String>,
 }
 
 /// Most new keys of a batch: more are told with the next.
 const MOST_NEW: usize = 1_000;
+/// Most keys that are told of one object: names that are data would be endless.
+const MOST_TOLD: usize = 10_000;
 
 /// Text whose values are given to the columns together: little enough to stay in
 /// the nearest caches while every column picks its own.
@@ -98,6 +103,7 @@ impl Columns {
             new: Vec::new(),
             new_before: 0,
             told: Vec::new(),
+            told_names: HashSet::new(),
         }
     }
 
@@ -153,7 +159,8 @@ impl Columns {
         for field in &mut self.fields {
             field.spans[self.kept] = Span::NULL;
         }
-        for (_, _, place) in self.new.drain(self.new_before..) {
+        for (key, _, place) in self.new.drain(self.new_before..) {
+            self.told_names.remove(&key);
             if let Some(told) = self.told.get_mut(place) {
                 *told = false;
             }
@@ -198,8 +205,8 @@ impl Columns {
         }
     }
 
-    /// Notes a key that no field reads. Keys that are not learned (`LOST`) are
-    /// noted again and again.
+    /// Notes a key that no field reads. Keys that are not learned (`LOST`) come
+    /// here with every row that has them.
     pub(super) fn note_unknown(&mut self, key: String, place: usize) {
         if self.judges_unknown {
             self.unknown = Some(key);
@@ -211,7 +218,8 @@ impl Columns {
             }
             self.told[place] = true;
         }
-        if !self.new.iter().any(|(known, ..)| *known == key) {
+        // One name can have several spellings, and so several places.
+        if self.told_names.len() < MOST_TOLD && self.told_names.insert(key.clone()) {
             self.new.push((key, self.ordinal, place));
         }
     }

@@ -1,9 +1,10 @@
 //! The columns of a file: what they mean, and how they are read.
 //!
 //! The parquet crate checks texts while it reads them, and counts the old
-//! moments of 96 bits in 64. So it is shown another schema, in which texts are
-//! bytes and these moments twelve bytes; the pages are the same. `meaning` makes
-//! of the bytes what they are. Texts are read as views of the pages: one that a
+//! moments of 96 bits in 64, wraps integers of 32 bits that are said to have 8 or
+//! 16, and leaves the months out of intervals. So it is shown another schema, in
+//! which texts are bytes, these moments and intervals twelve bytes, and integers
+//! as wide as they lie; the pages are the same. `meaning` makes of them what they are. Texts are read as views of the pages: one that a
 //! thousand rows name in a dictionary is in memory once.
 
 use std::sync::Arc;
@@ -52,6 +53,7 @@ impl Columns {
                 Physical::INT96 if moments_as_bytes => {
                     DataType::FixedSizeBinary(meaning::OLD_MOMENT)
                 }
+                Physical::INT32 => meaning::as_wide(&meant),
                 _ => meaning::as_bytes(&meant),
             });
         let schema = Arc::new(meaning::with_leaves(&meant, leaves));
@@ -131,6 +133,10 @@ fn node_with_bytes(node: &TypePtr, moments: bool) -> Result<Option<TypePtr>> {
         let (physical, length) = match node.get_physical_type() {
             Physical::INT96 if moments => (Physical::FIXED_LEN_BYTE_ARRAY, meaning::OLD_MOMENT),
             Physical::BYTE_ARRAY if is_text(info) => (Physical::BYTE_ARRAY, -1),
+            Physical::INT32 if is_narrow(info) => (Physical::INT32, -1),
+            Physical::FIXED_LEN_BYTE_ARRAY if info.converted_type() == ConvertedType::INTERVAL => {
+                (Physical::FIXED_LEN_BYTE_ARRAY, meaning::INTERVAL)
+            }
             _ => return Ok(Some(Arc::clone(node))),
         };
         let made = Type::primitive_type_builder(node.name(), physical)
@@ -152,6 +158,20 @@ fn node_with_bytes(node: &TypePtr, moments: bool) -> Result<Option<TypePtr>> {
         made = made.with_repetition(info.repetition());
     }
     made.build().map(Arc::new).map(Some)
+}
+
+/// Whether an annotation says that an integer has 8 or 16 of its 32 bits.
+fn is_narrow(info: &BasicTypeInfo) -> bool {
+    match info.logical_type_ref() {
+        Some(logical) => matches!(logical, LogicalType::Integer(integer) if integer.bit_width < 32),
+        None => matches!(
+            info.converted_type(),
+            ConvertedType::INT_8
+                | ConvertedType::INT_16
+                | ConvertedType::UINT_8
+                | ConvertedType::UINT_16
+        ),
+    }
 }
 
 /// Whether an annotation says that bytes are a text.

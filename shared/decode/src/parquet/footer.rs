@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use model::document::Format;
 use parquet::basic::Compression;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
     ParquetStatisticsPolicy,
@@ -89,8 +90,35 @@ pub(super) fn read(ranges: &dyn RangeRead, name: &str) -> Result<Footer, DecodeE
         caught(|| ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options)))
             .and_then(|decoded| decoded.map_err(|error| error.to_string()))
             .and_then(|metadata| plausible(&metadata, size).map(|()| metadata))
+            .and_then(|metadata| placed(metadata).map_err(|error| error.to_string()))
             .map_err(|reason| damaged_footer(name, &reason))?;
     Ok(Footer { metadata, whole: small.then_some(tail) })
+}
+
+/// The file without dictionary pages that cannot be where they are said to be. Old
+/// versions of parquet-mr wrote 0 where there is none, and the place of the dictionary
+/// as that of the data (PARQUET-1402).
+fn placed(metadata: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
+    let is_misplaced = |chunk: &ColumnChunkMetaData| {
+        let place = chunk.dictionary_page_offset();
+        place.is_some_and(|place| place <= 0 || place >= chunk.data_page_offset())
+    };
+    let groups = metadata.row_groups().iter();
+    if !groups.clone().any(|group| group.columns().iter().any(is_misplaced)) {
+        return Ok(metadata);
+    }
+    let mended = groups.map(|group| {
+        let columns = group.columns().iter().map(|chunk| {
+            if !is_misplaced(chunk) {
+                return Ok(chunk.clone());
+            }
+            chunk.clone().into_builder().set_dictionary_page_offset(None).build()
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        group.clone().into_builder().set_column_metadata(columns).build()
+    });
+    let groups = mended.collect::<Result<Vec<_>, _>>()?;
+    Ok(metadata.into_builder().set_row_groups(groups).build())
 }
 
 /// Whether the row counts of the file, which has so many bytes, can be true.

@@ -11,15 +11,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::RowGroups;
-use parquet::basic::{Encoding, Type};
+use parquet::basic::{Compression, Encoding, Type};
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::delta::{self, Lengths};
 use super::pages::Pages;
+use super::unpack::Packed;
+use crate::window::Windows;
 
 /// Most bytes that the texts of one column may be expanded to at a time.
 const PIECE_BYTES: u64 = 64 * 1024 * 1024;
@@ -47,7 +49,7 @@ impl Piece {
 
 /// The row groups that are read.
 pub(super) struct Groups {
-    pub(super) pages: Arc<Pages>,
+    pub(super) windows: Arc<Windows>,
     pub(super) metadata: Arc<ParquetMetaData>,
     /// Their places in the file.
     pub(super) places: Vec<usize>,
@@ -65,7 +67,7 @@ impl RowGroups for Groups {
         Ok(Box::new(Chunks {
             leaf,
             places: self.places.clone().into_iter(),
-            pages: self.pages.clone(),
+            windows: self.windows.clone(),
             metadata: self.metadata.clone(),
             piece: self.piece.clone(),
         }))
@@ -84,7 +86,7 @@ impl RowGroups for Groups {
 struct Chunks {
     leaf: usize,
     places: std::vec::IntoIter<usize>,
-    pages: Arc<Pages>,
+    windows: Arc<Windows>,
     metadata: Arc<ParquetMetaData>,
     piece: Arc<Piece>,
 }
@@ -96,22 +98,39 @@ impl Iterator for Chunks {
         let group = self.metadata.row_group(self.places.next()?);
         let chunk = group.column(self.leaf);
         let rows = usize::try_from(group.num_rows()).unwrap_or(0);
-        let reader = SerializedPageReader::new(self.pages.clone(), chunk, rows, None);
-        Some(reader.map(|reader| -> Box<dyn PageReader> {
-            let column = chunk.column_descr_ptr();
-            if column.physical_type() != Type::BYTE_ARRAY {
-                return Box::new(reader);
+        Some(self.chunk(chunk, rows))
+    }
+}
+
+impl Chunks {
+    fn chunk(&self, chunk: &ColumnChunkMetaData, rows: usize) -> Result<Box<dyn PageReader>> {
+        let pages = Pages::new(self.windows.clone(), chunk.compression() == Compression::LZ4);
+        let pages = Arc::new(pages);
+        let packed = Packed::of(chunk.compression());
+        let reader = match packed {
+            None => SerializedPageReader::new(pages.clone(), chunk, rows, None),
+            // The crate is to hand the pages over as they lie.
+            Some(_) => {
+                let plain = chunk.clone().into_builder();
+                let plain = plain.set_compression(Compression::UNCOMPRESSED).build()?;
+                SerializedPageReader::new(pages.clone(), &plain, rows, None)
             }
-            Box::new(Guarded { reader, column, piece: self.piece.clone() })
-        }))
+        }?;
+        let column = chunk.column_descr_ptr();
+        if packed.is_none() && column.physical_type() != Type::BYTE_ARRAY {
+            return Ok(Box::new(reader));
+        }
+        Ok(Box::new(Guarded { reader, pages, packed, column, piece: self.piece.clone() }))
     }
 }
 
 impl PageIterator for Chunks {}
 
-/// The pages of a column of texts.
+/// The pages of a column of texts, or of a codec that is not left to the crate.
 struct Guarded {
     reader: SerializedPageReader<Pages>,
+    pages: Arc<Pages>,
+    packed: Option<Packed>,
     column: ColumnDescPtr,
     piece: Arc<Piece>,
 }
@@ -119,6 +138,9 @@ struct Guarded {
 impl Guarded {
     /// Refuses a page that would take more memory than there is to be.
     fn look(&self, page: &Page) -> Result<()> {
+        if self.column.physical_type() != Type::BYTE_ARRAY {
+            return Ok(());
+        }
         let (encoding, values) = match page {
             Page::DataPage { encoding, .. } | Page::DataPageV2 { encoding, .. } => {
                 match encoding {
@@ -218,6 +240,12 @@ impl Iterator for Guarded {
 impl PageReader for Guarded {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let page = self.reader.get_next_page()?;
+        let page = match self.packed {
+            None => page,
+            Some(packed) => {
+                page.map(|page| packed.unpack(page, self.pages.claimed())).transpose()?
+            }
+        };
         page.iter().try_for_each(|page| self.look(page))?;
         Ok(page)
     }
@@ -231,7 +259,10 @@ impl PageReader for Guarded {
     }
 
     fn supports_deferred_dictionary(&self) -> bool {
-        self.reader.supports_deferred_dictionary()
+        // The header of a page that comes later would not be the one read last.
+        self.packed.is_none()
+            && !self.pages.has_frames()
+            && self.reader.supports_deferred_dictionary()
     }
 
     fn take_deferred_dictionary(&mut self) -> Result<Option<Page>> {

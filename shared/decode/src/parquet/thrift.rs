@@ -18,8 +18,9 @@ const LARGE_PAGE_BYTES: i64 = 16 * 1024 * 1024;
 pub(super) const PAGE_HEADER_BYTES: u64 = 64;
 
 /// Refuses a page header whose numbers would make the reader allocate without
-/// measure. A header that cannot be followed is left to the reader to refuse.
-pub(super) fn check_page_header(bytes: &[u8]) -> Result<(), String> {
+/// measure. A header that cannot be followed is left to the reader to refuse. Gives
+/// the bytes that the page claims to hold once it is decompressed.
+pub(super) fn check_page_header(bytes: &[u8]) -> Result<usize, String> {
     let mut scan = Scan { bytes };
     let mut id = 0;
     let mut uncompressed = 0;
@@ -60,7 +61,7 @@ pub(super) fn check_page_header(bytes: &[u8]) -> Result<(), String> {
             _ => {}
         }
     }
-    Ok(())
+    Ok(usize::try_from(uncompressed).unwrap_or(0))
 }
 
 /// Most levels of groups in a schema. The crates build and drop a schema, and
@@ -302,7 +303,7 @@ mod tests {
     ) {
         let found = check_page_header(&header(uncompressed, compressed, values));
         match words {
-            None => assert_eq!(found, Ok(())),
+            None => assert_eq!(found, Ok(usize::try_from(uncompressed).unwrap())),
             Some(words) => assert!(found.clone().unwrap_err().contains(words), "{found:?}"),
         }
     }

@@ -149,6 +149,30 @@ fn cases() -> Vec<(&'static str, &'static str, Reading)> {
             "n Int32; v Array(Tuple(x Int32))",
             Literal(STRUCT_OF_ONE, &["0\t[(1),(2)]", "1\t[]", "2\t[(3)]"]),
         ),
+        (
+            "dictionary_offset_0",
+            "n Int32; v Int32; s LowCardinality(String)",
+            Literal(
+                "parquet-mr 1.8 wrote 0 where there is no dictionary (PARQUET-1402); ClickHouse looks there",
+                &["0\t1\taa", "1\t2\tbb", "2\t3\tbb"],
+            ),
+        ),
+        (
+            "narrow_integers",
+            "n Int32; i8 Int32; i16 Int32; u8 Int32; u16 Int32",
+            Literal(
+                "what is said to have fewer bits than it lies in is read as it lies; ClickHouse wraps it",
+                &["0\t1\t1\t1\t1", "1\t300\t300\t300\t300", "2\t70000\t70000\t70000\t70000"],
+            ),
+        ),
+        (
+            "intervals",
+            "n Int32; v String",
+            Literal(
+                "an interval is said in words; ClickHouse gives its twelve bytes",
+                &["0\tP1M2DT3S", "1\tP14M", "2\tPT0.05S"],
+            ),
+        ),
         ("legacy_hive", "n Int32; v Array(Int32)", Same),
         ("legacy_map_key_value", "n Int32; v Map(String, Int32)", Same),
         ("legacy_map_optional_key", "n Int32; v Map(String, Int32)", Same),

@@ -50,7 +50,8 @@ pub struct Csv {
     /// Names of the columns, in order, when there is no header.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
-    /// Fields, unquoted unless `quoted_nulls` is set, that mean NULL. An empty field is NULL unless `[]` is given.
+    /// Fields, unquoted unless `quoted_nulls` is set, that mean NULL. An empty field is NULL unless `[]` is given, and so is an
+    /// empty line of an object of one column.
     #[serde(default = "empty_is_null")]
     pub nulls: Vec<String>,
     /// Whether quoted fields can mean NULL, too: for writers that quote every field.

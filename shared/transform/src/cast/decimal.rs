@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Decimal128Array};
+use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Decimal128Type};
 use arrow::error::ArrowError;
 
@@ -14,10 +15,20 @@ use super::{Bad, Casted, Fault};
 pub(super) fn decimal(array: &ArrayRef, precision: u8, scale: i8) -> Result<Casted, ArrowError> {
     let to = DataType::Decimal128(precision, scale);
     match array.data_type() {
-        same if *same == to => Ok(Casted { array: Arc::clone(array), bad: Vec::new() }),
+        same if *same == to => {
+            let limit = limit(precision);
+            Ok(within::<Decimal128Type>(array, |value| value.unsigned_abs() < limit))
+        }
         other if other.is_integer() => by_kernel(array, &to, &Fault::Range),
-        DataType::Decimal128(_, from) if *from <= scale => by_kernel(array, &to, &Fault::Range),
-        DataType::Decimal128(_, from) => shortened(array, *from, precision, scale),
+        DataType::Decimal128(own, from) => {
+            let stated = limit(*own);
+            let stated = within::<Decimal128Type>(array, |value| value.unsigned_abs() < stated);
+            // The kernel believes what the type states, and else multiplies in silence.
+            if *from <= scale && stated.bad.is_empty() {
+                return by_kernel(array, &to, &Fault::Range);
+            }
+            rescaled(array, *from, precision, scale)
+        }
         _ => {
             let (texts, bad) = texts(array)?;
             let limit = limit(precision);
@@ -30,25 +41,48 @@ pub(super) fn decimal(array: &ArrayRef, precision: u8, scale: i8) -> Result<Cast
     }
 }
 
-/// To a smaller scale, where the digits that go are zeros.
-fn shortened(array: &ArrayRef, from: i8, precision: u8, scale: i8) -> Result<Casted, ArrowError> {
+/// Decimals that stay as they are: Arrow and Parquet state a precision, and a file may
+/// hold values beyond it all the same. One look at the least and the greatest settles
+/// a column that is good.
+pub(super) fn within<T: ArrowPrimitiveType>(
+    array: &ArrayRef,
+    fits: impl Fn(T::Native) -> bool,
+) -> Casted {
+    let values = array.as_primitive::<T>();
+    let bad = if min(values).is_none_or(&fits) && max(values).is_none_or(&fits) {
+        Vec::new()
+    } else {
+        (0..values.len())
+            .filter(|&row| values.is_valid(row) && !fits(values.value(row)))
+            .map(|row| Bad { row, fault: Fault::Range })
+            .collect()
+    };
+    Casted { array: Arc::clone(array), bad }
+}
+
+/// To another scale; to a smaller one only where the digits that go are zeros.
+fn rescaled(array: &ArrayRef, from: i8, precision: u8, scale: i8) -> Result<Casted, ArrowError> {
     let source = array.as_primitive::<Decimal128Type>();
-    let (divisor, limit) = (power(u32::from(from.abs_diff(scale))), limit(precision));
+    let (factor, limit) = (power(u32::from(from.abs_diff(scale))), limit(precision));
+    let grows = from <= scale;
+    let rescale = |value: i128| match factor {
+        _ if value == 0 => Ok(0),
+        Some(factor) if grows => value.checked_mul(factor).ok_or(Fault::Range),
+        None if grows => Err(Fault::Range),
+        Some(factor) if value % factor == 0 => Ok(value / factor),
+        _ => Err(Fault::Scale),
+    };
     let mut bad = Vec::new();
     let values = (0..source.len())
         .map(|row| {
             let value = if source.is_valid(row) { source.value(row) } else { 0 };
-            let fault = match divisor {
-                Some(divisor) if value % divisor != 0 => Fault::Scale,
-                Some(divisor) if (value / divisor).unsigned_abs() < limit => {
-                    return value / divisor;
-                }
-                None if value == 0 => return 0,
-                None => Fault::Scale,
-                Some(_) => Fault::Range,
-            };
-            bad.push(Bad { row, fault });
-            0
+            let made = rescale(value).and_then(|made| {
+                if made.unsigned_abs() < limit { Ok(made) } else { Err(Fault::Range) }
+            });
+            made.unwrap_or_else(|fault| {
+                bad.push(Bad { row, fault });
+                0
+            })
         })
         .collect();
     built(values, source, precision, scale, bad)

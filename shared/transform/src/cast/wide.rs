@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Decimal256Array, FixedSizeBinaryArray};
-use arrow::datatypes::{DataType, i256};
+use arrow::datatypes::{DataType, Decimal256Type, i256};
 use arrow::error::ArrowError;
 
+use super::decimal::within;
 use super::plain::{parsed, texts};
 use super::{Bad, Casted, Fault};
 
@@ -104,7 +105,10 @@ fn bits(limbs: &[u64; 4]) -> usize {
 /// To `Decimal(precision, scale)` of more than 38 digits.
 pub(super) fn decimal(array: &ArrayRef, precision: u8, scale: i8) -> Result<Casted, ArrowError> {
     if array.data_type() == &DataType::Decimal256(precision, scale) {
-        return Ok(Casted { array: Arc::clone(array), bad: Vec::new() });
+        // 76 digits at most, which 256 bits hold.
+        let limit = i256::from_i128(10).wrapping_pow(u32::from(precision));
+        let (first, last) = (limit.wrapping_neg(), limit);
+        return Ok(within::<Decimal256Type>(array, |value| first < value && value < last));
     }
     let (texts, bad) = texts(array)?;
     let (values, bad): (Vec<i256>, Vec<Bad>) =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::*;
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Int32Type, TimeUnit};
+use arrow::datatypes::{DataType, Field, Int32Type, TimeUnit, i256};
 use model::ColumnType;
 use native::BlockEncoder;
 use rstest::rstest;
@@ -14,6 +14,11 @@ use crate::support::{apply, assert_one, document, one, text, values};
 
 fn decimal(value: i128, precision: u8, scale: i8) -> ArrayRef {
     Arc::new(Decimal128Array::from(vec![value]).with_precision_and_scale(precision, scale).unwrap())
+}
+
+fn wide_decimal(digits: &str, precision: u8, scale: i8) -> ArrayRef {
+    let array = Decimal256Array::from(vec![i256::from_string(digits).unwrap()]);
+    Arc::new(array.with_precision_and_scale(precision, scale).unwrap())
 }
 
 fn timestamp(unit: TimeUnit, zone: Option<&str>, value: i64) -> ArrayRef {
@@ -48,6 +53,36 @@ fn timestamp(unit: TimeUnit, zone: Option<&str>, value: i64) -> ArrayRef {
 #[case("Decimal(3, 2)", decimal(12345, 10, 2), Err("outside of Decimal(3, 2)"))]
 #[case("Decimal(10, 4)", decimal(12345, 10, 2), Ok("123.4500"))]
 #[case("Decimal(6, 4)", decimal(12345, 10, 2), Err("outside of Decimal(6, 4)"))]
+// A file may hold more digits than it states.
+#[case(
+    "Decimal(4, 2)",
+    decimal(2_000_000_000, 4, 2),
+    Err("`20000000.00` is outside of Decimal(4, 2)")
+)]
+#[case("Decimal(9, 2)", decimal(-(10_i128.pow(20)), 9, 2), Err("outside of Decimal(9, 2)"))]
+#[case("Decimal(9, 2)", decimal(-999_999_999, 9, 2), Ok("-9999999.99"))]
+#[case("Decimal(9, 4)", decimal(2_000_000_000, 4, 2), Err("outside of Decimal(9, 4)"))]
+#[case("Decimal(38, 20)", decimal(i128::MAX, 4, 2), Err("outside of Decimal(38, 20)"))]
+#[case("Decimal(9, 2)", decimal(i128::MIN, 4, 2), Err("outside of Decimal(9, 2)"))]
+#[case("Decimal(12, 4)", decimal(2_000_000_000, 4, 2), Ok("20000000.0000"))]
+#[case("Decimal(10, 2)", decimal(2_000_000_000, 4, 2), Ok("20000000.00"))]
+#[case("Decimal(10, 1)", decimal(2_000_000_000, 4, 2), Ok("20000000.0"))]
+#[case("Decimal(10, 1)", decimal(2_000_000_001, 4, 2), Err("more fraction digits"))]
+#[case(
+    "Decimal(40, 2)",
+    wide_decimal("9999999999999999999999999999999999999999", 40, 2),
+    Ok("99999999999999999999999999999999999999.99")
+)]
+#[case(
+    "Decimal(40, 2)",
+    wide_decimal("10000000000000000000000000000000000000000", 40, 2),
+    Err("outside of Decimal(40, 2)")
+)]
+#[case(
+    "Decimal(40, 2)",
+    wide_decimal("-10000000000000000000000000000000000000000", 40, 2),
+    Err("outside of Decimal(40, 2)")
+)]
 #[case("Decimal(5, 2)", Arc::new(Int64Array::from(vec![999])), Ok("999.00"))]
 #[case("Decimal(5, 2)", Arc::new(Int64Array::from(vec![1000])), Err("outside of Decimal(5, 2)"))]
 #[case("Decimal(10, 2)", Arc::new(Float64Array::from(vec![19.99])), Ok("19.99"))]
@@ -213,6 +248,29 @@ fn structs_and_lists_become_json_text() {
         values(mapped.batch.column(0)),
         [r#"{"a\"":"x\ny","l":[1,null],"f":"NaN"}"#, r#"{"a\"":null,"l":null,"f":1.5}"#]
     );
+}
+
+/// What stands under NULL is nobody's value.
+#[test]
+fn only_the_rows_beyond_the_precision_are_bad() {
+    let array = Decimal128Array::new(
+        vec![1, 2_000_000_000, 3_000_000_000, -999_999_999].into(),
+        Some(vec![true, false, true, true].into()),
+    );
+    let array: ArrayRef = Arc::new(array.with_precision_and_scale(9, 2).unwrap());
+    let column = document("  - {name: c, type: 'Nullable(Decimal(9, 2))'}", "");
+    let mapped = apply(&column, vec![Arc::clone(&array)]);
+    assert_eq!(mapped.rejected.iter().map(|row| row.row).collect::<Vec<_>>(), [102]);
+    assert_eq!(values(mapped.batch.column(0)), ["0.01", "NULL", "-9999999.99"]);
+    // And the encoder takes what is left.
+    let parsed = ColumnType::parse("Nullable(Decimal(9, 2))").unwrap();
+    let encoder = BlockEncoder::new([("c".to_owned(), parsed)]);
+    encoder.encode(&mapped.batch, &mut Vec::new()).unwrap();
+
+    let column = document("  - {name: c, type: 'Nullable(Decimal(9, 2))', on_error: 'null'}", "");
+    let mapped = apply(&column, vec![array]);
+    assert_eq!(values(mapped.batch.column(0)), ["0.01", "NULL", "NULL", "-9999999.99"]);
+    encoder.encode(&mapped.batch, &mut Vec::new()).unwrap();
 }
 
 #[test]

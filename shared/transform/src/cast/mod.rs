@@ -24,7 +24,6 @@ mod wide;
 
 pub use json_object::json_problem;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -38,6 +37,7 @@ use model::ColumnType;
 pub(crate) use fault::{Fault, shown, value_text};
 use native::{arrow_type, unit_of};
 pub(crate) use plain::plain;
+use text::EnumNames;
 pub(crate) use time_rules::TimeRules;
 use times::TimeShape;
 
@@ -97,12 +97,6 @@ enum Kind {
     Map(Box<Target>, Box<Target>),
 }
 
-/// The values that an enumeration takes.
-#[derive(Debug)]
-struct EnumNames {
-    by_name: HashMap<String, i16>,
-}
-
 impl Target {
     /// Plans the cast to a type; `times` says how texts become dates and times.
     pub fn new(column_type: &ColumnType, times: &Arc<TimeRules>) -> Self {
@@ -135,9 +129,7 @@ impl Target {
             }
             ColumnType::Time => Kind::Duration(0),
             ColumnType::Time64(precision) => Kind::Duration(*precision),
-            ColumnType::Enum(bits, values) => {
-                Kind::Enum(*bits, Arc::new(EnumNames { by_name: values.iter().cloned().collect() }))
-            }
+            ColumnType::Enum(bits, values) => Kind::Enum(*bits, Arc::new(EnumNames::new(values))),
             ColumnType::Ipv4 => Kind::Ipv4,
             ColumnType::Ipv6 => Kind::Ipv6,
             ColumnType::Array(element) => Kind::List(inner(element)),

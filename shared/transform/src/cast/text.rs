@@ -1,19 +1,20 @@
 //! Texts, and the types whose values are written as words: fixed strings,
 //! UUIDs, enumerations and addresses.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, FixedSizeBinaryArray, PrimitiveArray, UInt32Array,
 };
-use arrow::compute::cast;
+use arrow::compute::{cast, max, min};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use uuid::Uuid;
 
 use super::plain::{by_kernel, parsed, texts};
-use super::{Bad, Casted, EnumNames, Fault, json_object};
+use super::{Bad, Casted, Fault, json_object};
 
 /// To `String`: texts as they are, other scalars as Arrow writes them, lists,
 /// structs and maps as JSON.
@@ -117,6 +118,55 @@ pub(super) fn json(array: &ArrayRef) -> Result<Casted, ArrowError> {
     Ok(Casted { array: Arc::new(texts), bad })
 }
 
+/// The values that an enumeration takes.
+#[derive(Debug)]
+pub(super) struct EnumNames {
+    by_name: HashMap<String, i16>,
+    /// The least value.
+    first: i64,
+    /// Whether it is a value, for each number from the least to the greatest: an
+    /// enumeration may have thousands, and every row of a column asks.
+    listed: Vec<bool>,
+    /// Whether all of these are.
+    is_dense: bool,
+}
+
+impl EnumNames {
+    pub fn new(values: &[(String, i16)]) -> Self {
+        let numbers = || values.iter().map(|(_, number)| i64::from(*number));
+        let (first, last) = (numbers().min().unwrap_or(0), numbers().max().unwrap_or(-1));
+        let mut listed: Vec<bool> = (first..=last).map(|_| false).collect();
+        for number in numbers() {
+            if let Some(place) = place(first, number).and_then(|at| listed.get_mut(at)) {
+                *place = true;
+            }
+        }
+        let is_dense = listed.iter().all(|is_listed| *is_listed);
+        Self { by_name: values.iter().cloned().collect(), first, listed, is_dense }
+    }
+
+    fn has(&self, number: i64) -> bool {
+        place(self.first, number).and_then(|at| self.listed.get(at)).is_some_and(|it| *it)
+    }
+
+    /// Whether every number of a column is a value. Where no number lies between the
+    /// values, the least and the greatest tell.
+    fn has_all<T>(&self, numbers: &PrimitiveArray<T>) -> bool
+    where
+        T: ArrowPrimitiveType,
+        T::Native: Into<i64>,
+    {
+        let outermost = [min(numbers), max(numbers)];
+        outermost.into_iter().flatten().all(|number| self.has(number.into()))
+            && (self.is_dense || numbers.iter().flatten().all(|number| self.has(number.into())))
+    }
+}
+
+/// How far a number lies behind the first.
+fn place(first: i64, number: i64) -> Option<usize> {
+    usize::try_from(number - first).ok()
+}
+
 /// To an enumeration: its names, or its values as numbers.
 pub(super) fn enumeration<T>(array: &ArrayRef, names: &EnumNames) -> Result<Casted, ArrowError>
 where
@@ -124,9 +174,7 @@ where
     T::Native: TryFrom<i16> + Into<i64>,
 {
     // What the decoder made is a value already.
-    if array.data_type() == &T::DATA_TYPE
-        && array.as_primitive::<T>().iter().flatten().all(|value| names.has(value))
-    {
+    if array.data_type() == &T::DATA_TYPE && names.has_all(array.as_primitive::<T>()) {
         return Ok(Casted { array: Arc::clone(array), bad: Vec::new() });
     }
     // A number is a value, whatever name looks like it, and whatever stands beside it.
@@ -136,17 +184,11 @@ where
         let name = names.by_name.get(text).copied().filter(|_| !is_number);
         let value = name.or_else(|| {
             let number = super::numbers::parse_integer::<i16>(text).ok()?;
-            names.by_name.values().any(|value| *value == number).then_some(number)
+            names.has(number.into()).then_some(number)
         });
         // A value of the type's own definition fits its width.
         value.and_then(|value| T::Native::try_from(value).ok()).ok_or(Fault::NotListed)
     });
     let made = PrimitiveArray::<T>::new(values.into(), texts.nulls().cloned());
     Ok(Casted { array: Arc::new(made), bad })
-}
-
-impl EnumNames {
-    fn has<N: Into<i64> + Copy>(&self, number: N) -> bool {
-        self.by_name.values().any(|value| i64::from(*value) == number.into())
-    }
 }

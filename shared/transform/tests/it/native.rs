@@ -100,6 +100,13 @@ fn timestamp(unit: TimeUnit, zone: Option<&str>, value: i64) -> ArrayRef {
 #[case("FixedString(3)", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])), Ok("ff0000"))]
 #[case("UUID", Arc::new(FixedSizeBinaryArray::try_from_iter([[7_u8; 16]].into_iter()).unwrap()), Ok("07070707070707070707070707070707"))]
 #[case("Enum8('a' = 1)", Arc::new(Int32Array::from(vec![1])), Ok("1"))]
+#[case("Enum16('a' = -300, 'b' = 1, 'c' = 300)", Arc::new(Int16Array::from(vec![300])), Ok("300"))]
+#[case("Enum16('a' = -300, 'b' = 1, 'c' = 300)", Arc::new(Int16Array::from(vec![-300])), Ok("-300"))]
+#[case("Enum16('a' = -300, 'b' = 1, 'c' = 300)", Arc::new(Int16Array::from(vec![0])), Err("`0` is none of the names"))]
+#[case("Enum16('a' = -300, 'b' = 1, 'c' = 300)", Arc::new(Int64Array::from(vec![0])), Err("`0` is none of the names"))]
+#[case("Enum8('a' = 1, 'b' = 2)", Arc::new(Int8Array::from(vec![2])), Ok("2"))]
+#[case("Enum8('a' = 1, 'b' = 2)", Arc::new(Int8Array::from(vec![3])), Err("`3` is none of the names"))]
+#[case("Enum8('a' = 1, 'b' = 2)", Arc::new(Int8Array::from(vec![-128])), Err("none of the names"))]
 #[case("IPv4", Arc::new(UInt32Array::from(vec![1])), Ok("1"))]
 #[case("IPv4", Arc::new(Int64Array::from(vec![-1])), Err("outside of IPv4"))]
 fn scalars(

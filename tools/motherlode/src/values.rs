@@ -23,7 +23,11 @@ pub fn json_of(array: &dyn Array, row: usize, column_type: &ColumnType) -> Value
     match (array.data_type(), column_type.bare()) {
         (DataType::Boolean, _) => json!(array.as_boolean().value(row)),
         (DataType::Utf8, _) => json!(array.as_string::<i32>().value(row)),
+        (DataType::LargeUtf8, _) => json!(array.as_string::<i64>().value(row)),
+        (DataType::Utf8View, _) => json!(array.as_string_view().value(row)),
         (DataType::Binary, _) => json!(text_or_digits(array.as_binary::<i32>().value(row))),
+        (DataType::LargeBinary, _) => json!(text_or_digits(array.as_binary::<i64>().value(row))),
+        (DataType::BinaryView, _) => json!(text_or_digits(array.as_binary_view().value(row))),
         (DataType::FixedSizeBinary(_), bare) => {
             bytes(array.as_fixed_size_binary().value(row), bare)
         }
@@ -186,8 +190,9 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{
-        ArrayRef, BinaryArray, Date32Array, FixedSizeBinaryArray, Float64Array,
-        TimestampMillisecondArray, UInt32Array,
+        ArrayRef, BinaryArray, BinaryViewArray, Date32Array, FixedSizeBinaryArray, Float64Array,
+        LargeBinaryArray, LargeStringArray, ListBuilder, MapBuilder, StringViewArray,
+        StringViewBuilder, TimestampMillisecondArray, UInt32Array,
     };
     use rstest::rstest;
 
@@ -199,6 +204,13 @@ mod tests {
     #[case(Arc::new(UInt32Array::from(vec![0x7f00_0001])), "IPv4", json!("127.0.0.1"))]
     #[case(Arc::new(UInt32Array::from(vec![None])), "Nullable(UInt32)", Value::Null)]
     #[case(Arc::new(TimestampMillisecondArray::from(vec![1_500])), "DateTime64(3)", json!("1970-01-01T00:00:01.500Z"))]
+    #[case(Arc::new(LargeStringArray::from(vec!["a"])), "String", json!("a"))]
+    #[case(Arc::new(StringViewArray::from(vec!["a text that is no longer inline"])), "String", json!("a text that is no longer inline"))]
+    #[case(Arc::new(BinaryViewArray::from(vec![&b"a"[..]])), "String", json!("a"))]
+    #[case(Arc::new(BinaryViewArray::from(vec![&b"\xff"[..]])), "Nullable(String)", json!("ff"))]
+    #[case(Arc::new(LargeBinaryArray::from(vec![&b"a"[..]])), "String", json!("a"))]
+    #[case(list_of_views(), "Array(String)", json!(["a", "b"]))]
+    #[case(map_of_views(), "Map(String, String)", json!({"a": "x", "b": "y"}))]
     #[case(Arc::new(BinaryArray::from(vec![&b"a"[..]])), "String", json!("a"))]
     #[case(Arc::new(BinaryArray::from(vec![&b"\xff\x00"[..]])), "String", json!("ff00"))]
     #[case(Arc::new(FixedSizeBinaryArray::try_from(vec![&[0_u8; 16][..]]).unwrap()), "UUID", json!("00000000-0000-0000-0000-000000000000"))]
@@ -208,5 +220,21 @@ mod tests {
         #[case] expected: Value,
     ) {
         assert_eq!(json_of(&array, 0, &ColumnType::parse(column_type).unwrap()), expected);
+    }
+
+    fn list_of_views() -> ArrayRef {
+        let mut list = ListBuilder::new(StringViewBuilder::new());
+        list.append_value([Some("a"), Some("b")]);
+        Arc::new(list.finish())
+    }
+
+    fn map_of_views() -> ArrayRef {
+        let mut map = MapBuilder::new(None, StringViewBuilder::new(), StringViewBuilder::new());
+        for (key, value) in [("a", "x"), ("b", "y")] {
+            map.keys().append_value(key);
+            map.values().append_value(value);
+        }
+        map.append(true).unwrap();
+        Arc::new(map.finish())
     }
 }

@@ -230,3 +230,33 @@ fn verdict(document: &SourceDocument, preview: &Preview) -> anyhow::Result<()> {
         "correct the columns named above, give them `on_error`, or raise errors.max_bad_share",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::infer::{Wishes, infer};
+
+    /// Texts come as views of what was read, at the top, in lists and in maps.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_text_of_parquet_is_shown() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test-fixtures/parquet");
+        let mut texts = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let file = entry.unwrap().path();
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            if !name.ends_with(".parquet") || name.starts_with("refused_") {
+                continue;
+            }
+            let proposal = infer(&file, &Wishes::default()).await.unwrap();
+            let which = WhichDocument { source_file: None, source: None };
+            let args = DryRunArgs { file, document: which, rows: 1_000, key: None };
+            let preview = preview(&args, Arc::new(proposal.document)).await.unwrap();
+            let columns = columns(&preview.document);
+            let shown = serde_json::to_string(&rows(&preview, &columns)).unwrap();
+            assert!(!shown.contains("View)"), "{name}: {shown}");
+            texts +=
+                columns.iter().filter(|it| it.column_type.to_string().contains("String")).count();
+        }
+        assert!(texts > 50, "{texts}");
+    }
+}

@@ -9,7 +9,8 @@ use arrow::datatypes::{DataType, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::{Bad, Casted, Fault, json_text};
+use super::json_text::{Decimals, json_texts};
+use super::{Bad, Casted, Fault};
 
 /// The same values without wrapping.
 pub(crate) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
@@ -67,7 +68,9 @@ pub(crate) fn texts(array: &ArrayRef) -> Result<(StringArray, Vec<Bad>), ArrowEr
             let casted = by_kernel(array, &DataType::Utf8, &Fault::NotUtf8)?;
             Ok((casted.array.as_string::<i32>().clone(), casted.bad))
         }
-        DataType::List(_) | DataType::Struct(_) | DataType::Map(..) => json_text::json_texts(array),
+        DataType::List(_) | DataType::Struct(_) | DataType::Map(..) => {
+            json_texts(array, Decimals::Exact)
+        }
         // The kernel gives the whole column up at one moment outside of the calendar.
         other if can_cast_types(other, &DataType::Utf8) => match cast(array, &DataType::Utf8) {
             Ok(made) => Ok((made.as_string::<i32>().clone(), none)),

@@ -13,6 +13,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use uuid::Uuid;
 
+use super::json_text::{Decimals, json_texts};
 use super::plain::{by_kernel, parsed, texts};
 use super::{Bad, Casted, Fault, json_object};
 
@@ -111,10 +112,16 @@ pub(super) fn ipv4(array: &ArrayRef) -> Result<Casted, ArrowError> {
 
 /// To `JSON`: texts of JSON objects, or lists, structs and maps as JSON. An
 /// object that names a path twice is bad, because the server refuses it and the
-/// whole INSERT with it.
+/// whole INSERT with it; so is one that holds a decimal which the server would round.
 pub(super) fn json(array: &ArrayRef) -> Result<Casted, ArrowError> {
-    let (texts, bad) = texts(array)?;
-    let (_, bad) = parsed(&texts, bad, json_object::check);
+    let (texts, bad) = if array.data_type().is_nested() {
+        json_texts(array, Decimals::AsFloats)?
+    } else {
+        texts(array)?
+    };
+    let (_, mut bad) = parsed(&texts, bad, json_object::check);
+    // A row may be bad by its values, and by its text as well.
+    bad.dedup_by_key(|bad| bad.row);
     Ok(Casted { array: Arc::new(texts), bad })
 }
 

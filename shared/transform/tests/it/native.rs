@@ -257,6 +257,59 @@ fn structs_and_lists_become_json_text() {
     );
 }
 
+/// One decimal in an object.
+fn object_of(value: ArrayRef) -> ArrayRef {
+    let field = Field::new("d", value.data_type().clone(), true);
+    Arc::new(StructArray::from(vec![(Arc::new(field), value)]))
+}
+
+/// The server makes floats of the decimals of a JSON column.
+#[rstest]
+#[case(
+    decimal(12_345_678_901_234_567_890_123_456_789, 38, 10),
+    Err("`1234567890123456789.0123456789` is a decimal")
+)]
+#[case(decimal(900_719_925_474_099_300, 38, 2), Err("a JSON column makes floats of decimals"))]
+#[case(decimal(900_719_925_474_099_200, 38, 2), Ok(r#"{"d":9007199254740992.00}"#))]
+#[case(decimal(10_i128.pow(32), 38, 2), Ok(r#"{"d":1000000000000000000000000000000.00}"#))]
+#[case(decimal(-10, 38, 2), Ok(r#"{"d":-0.10}"#))]
+#[case(decimal(0, 38, 20), Ok(r#"{"d":0.00000000000000000000}"#))]
+#[case(decimal(1_234_567_890_123_456, 38, 20), Ok(r#"{"d":0.00001234567890123456}"#))]
+#[case(decimal(9_007_199_254_740_993, 38, 0), Ok(r#"{"d":9007199254740993}"#))]
+#[case(decimal(10_i128.pow(20), 38, 0), Err("whole number of more than 64 bits"))]
+fn a_decimal_that_a_json_column_rounds_is_bad(
+    #[case] value: ArrayRef,
+    #[case] expected: Result<&str, &str>,
+) {
+    let object = object_of(value);
+    assert_one(one("JSON", "", Arc::clone(&object)), expected);
+    // A text keeps every digit.
+    assert!(one("String", "", object).is_ok());
+}
+
+/// In a list within an object, beside what is bad for another reason.
+#[test]
+fn a_row_of_json_is_bad_once() {
+    let decimals = Decimal128Array::from(vec![5, 10_i128.pow(30) + 1, 5, 10_i128.pow(30) + 1])
+        .with_precision_and_scale(38, 2)
+        .unwrap();
+    let item = Arc::new(Field::new("item", decimals.data_type().clone(), true));
+    let offsets = OffsetBuffer::new(vec![0, 1, 3, 4].into());
+    let lists: ArrayRef = Arc::new(ListArray::new(item, offsets, Arc::new(decimals), None));
+    let huge: ArrayRef = Arc::new(
+        Decimal128Array::from(vec![1, 10_i128.pow(30), 1]).with_precision_and_scale(38, 0).unwrap(),
+    );
+    let field =
+        |name, array: &ArrayRef| Arc::new(Field::new(name, array.data_type().clone(), true));
+    let object = StructArray::from(vec![
+        (field("l", &lists), Arc::clone(&lists)),
+        (field("h", &huge), Arc::clone(&huge)),
+    ]);
+    let mapped = apply(&document("  - {name: a, type: JSON}", ""), vec![Arc::new(object)]);
+    assert_eq!(mapped.rejected.iter().map(|row| row.row).collect::<Vec<_>>(), [101, 102]);
+    assert_eq!(values(mapped.batch.column(0)), [r#"{"l":[0.05],"h":1}"#]);
+}
+
 /// What stands under NULL is nobody's value.
 #[test]
 fn only_the_rows_beyond_the_precision_are_bad() {

@@ -10,6 +10,10 @@
 //! beyond a time column's precision are cut off towards the past, that a float
 //! column takes the nearest float there is, and that of a local time which the
 //! clocks showed twice the earlier moment is meant.
+//!
+//! In one thing ClickHouse reads something else: a time without a zone is UTC, or in
+//! the document's `timestamp.zone`, and never in the zone of the column's type, which
+//! only says how the moment is shown.
 
 mod cast;
 mod coordinates;

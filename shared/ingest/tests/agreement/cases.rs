@@ -46,6 +46,9 @@ const NO_SUCH_DAY: &str = "a day that no calendar has becomes another";
 // Why a text that ClickHouse refuses is good.
 const WHOLE: &str = "a whole number, however it is written";
 
+// Why a text that ClickHouse takes is another value.
+const UTC: &str = "a time without a zone is UTC, whichever zone the type shows it in";
+
 impl Case {
     /// Whether a text stands in a file without quotes.
     pub fn is_bare(&self, text: &str) -> bool {
@@ -260,6 +263,7 @@ pub fn cases() -> Vec<Case> {
         .refusing(CLAMPS, &["1969-12-31 23:59:59", "2106-02-07 06:28:16"])
         .files_need(SECONDS),
         case("DateTime('Europe/Berlin')", Quoted, &["2024-07-01T12:00:00Z"], &["x"])
+            .reading("2024-07-01 12:00:00", "2024-07-01 14:00:00", UTC)
             .files_need(SECONDS),
         case(
             "DateTime64(0)",
@@ -294,7 +298,8 @@ pub fn cases() -> Vec<Case> {
             &["1970-01-01 00:00:00.000000001", "2262-04-11 23:47:16.854775807"],
             &["x"],
         ),
-        case("DateTime64(3, 'Europe/Berlin')", Quoted, &["2024-07-01T12:00:00.5Z"], &["x"]),
+        case("DateTime64(3, 'Europe/Berlin')", Quoted, &["2024-07-01T12:00:00.5Z"], &["x"])
+            .reading("2024-01-01 12:00:00.5", "2024-01-01 13:00:00.500", UTC),
         case("Time", Quoted, &["00:00:00", "12:34:56", "-01:00:00", "999:59:59"], &["x"])
             .without_files(),
         case("Time64(3)", Quoted, &["00:00:00.001", "12:34:56.789", "999:59:59.999"], &["x"])

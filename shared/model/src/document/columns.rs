@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Column {
     /// Name of the column in the table.
     pub name: String,
-    /// ClickHouse type, such as `LowCardinality(String)`.
+    /// ClickHouse type, such as `LowCardinality(String)`. Texts of a `DateTime` or
+    /// `DateTime64` without a zone of their own are UTC, whichever zone the type names,
+    /// unless `timestamp.zone` says another.
     #[serde(rename = "type")]
     pub column_type: String,
     /// Where the value comes from; the field of the same name when absent.
@@ -80,7 +82,9 @@ pub struct Timestamp {
     /// when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<String>,
-    /// Zone of texts that name none, such as `Europe/Berlin`; UTC when absent.
+    /// Zone of texts that name none, such as `Europe/Berlin`; UTC when absent. The zone
+    /// in a column's type is how its moments are shown, not how texts are read, which
+    /// is where ClickHouse itself does otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
 }

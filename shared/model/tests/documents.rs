@@ -125,7 +125,24 @@ fn the_good_document_is_good() {
 #[case(
     "{csv: {}}",
     "{csv: {comment: ','}}",
-    "format.csv.comment: must differ from the delimiter and the quote"
+    "format.csv.comment: must differ from the delimiter, the quote and the escape"
+)]
+#[case(
+    "{csv: {}}",
+    "{csv: {comment: '\"'}}",
+    "format.csv.comment: must differ from the delimiter, the quote and the escape"
+)]
+#[case(
+    "{csv: {}}",
+    r"{csv: {escape: '\', comment: '\'}}",
+    "format.csv.comment: must differ from the delimiter, the quote and the escape"
+)]
+#[case("{csv: {}}", "{csv: {quote: ','}}", "format.csv.quote: must differ from the delimiter")]
+#[case("{csv: {}}", "{csv: {escape: ','}}", "format.csv.escape: must differ from the delimiter")]
+#[case(
+    "{csv: {}}",
+    "{csv: {header: false, names: [a, b, a]}}",
+    "format.csv.names[2]: `a` stands twice; every column needs its own name"
 )]
 #[case(
     "{csv: {}}",
@@ -287,6 +304,19 @@ fn a_bare_star_is_refused_in_select() {
     assert!(error.to_string().contains("write `* EXCEPT '^_'`"), "{error}");
     SourceDocument::from_yaml(&format!("{GOOD}select: \"* EXCEPT '^_', lower(city) AS town\"\n"))
         .unwrap();
+}
+
+/// An escape that is the quote is the doubling of quotes, and columns without names are
+/// columns that nobody asks for.
+#[rstest]
+#[case("{escape: '\"'}")]
+#[case("{quote: '', escape: '\"'}")]
+#[case("{header: false, names: [id, '', '', city, tags]}")]
+fn what_does_no_harm_in_csv_is_valid(#[case] csv: &str) {
+    assert_eq!(
+        problems(&GOOD.replacen("{csv: {}}", &format!("{{csv: {csv}}}"), 1)),
+        Vec::<String>::new()
+    );
 }
 
 /// JSON's data model, which documents go through, has neither; as NULL they

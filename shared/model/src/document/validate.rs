@@ -354,15 +354,28 @@ fn check_csv(csv: &Csv, found: &mut Found) {
     if let Some(comment) = &csv.comment {
         one("comment", comment, found);
     }
-    if csv
-        .comment
-        .as_ref()
-        .is_some_and(|comment| *comment == csv.delimiter || *comment == csv.quote)
+    if let Some(comment) = &csv.comment
+        && (*comment == csv.delimiter
+            || *comment == csv.quote
+            || csv.escape.as_ref() == Some(comment))
     {
-        found.add("format.csv.comment", "must differ from the delimiter and the quote");
+        found.add("format.csv.comment", "must differ from the delimiter, the quote and the escape");
     }
     if csv.quote == csv.delimiter {
         found.add("format.csv.quote", "must differ from the delimiter");
+    }
+    // An escape that is the quote is the doubling of quotes.
+    if csv.escape.as_ref() == Some(&csv.delimiter) {
+        found.add("format.csv.escape", "must differ from the delimiter");
+    }
+    for (i, name) in csv.names.iter().enumerate() {
+        // Columns without a name cannot be asked for; several do no harm.
+        if !name.is_empty() && csv.names[..i].contains(name) {
+            found.add(
+                format!("format.csv.names[{i}]"),
+                format!("`{name}` stands twice; every column needs its own name"),
+            );
+        }
     }
     if !csv.header && csv.names.is_empty() {
         found.add("format.csv.names", "without a header the columns must be named");

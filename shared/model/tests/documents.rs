@@ -157,6 +157,11 @@ fn the_good_document_is_good() {
 )]
 #[case(
     "type: UInt64}",
+    "type: Nullable(JSON)}",
+    "columns[0].type: Nullable(JSON) is not written here; write JSON and give it a `default` such as '{}', or write Nullable(String)"
+)]
+#[case(
+    "type: UInt64}",
     "type: UInt64, on_error: 'null'}",
     "columns[0].on_error: `null` needs a Nullable type; this is UInt64"
 )]

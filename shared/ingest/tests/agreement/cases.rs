@@ -45,6 +45,7 @@ const NO_SUCH_DAY: &str = "a day that no calendar has becomes another";
 
 // Why a text that ClickHouse refuses is good.
 const WHOLE: &str = "a whole number, however it is written";
+const KEY: &str = "a key is a text in JSON, whatever the text is";
 
 // Why a text that ClickHouse takes is another value.
 const UTC: &str = "a time without a zone is UTC, whichever zone the type shows it in";
@@ -410,5 +411,15 @@ pub fn cases() -> Vec<Case> {
             ],
         )
         .refusing(ROUNDS, &["{\"a\":[9007199254740993,1.5]}"]),
+        case(
+            "SimpleAggregateFunction(max, JSON)",
+            Nested,
+            &["{\"a\":1}", "{\"b\":{\"c\":\"x\"}}"],
+            &["[1]"],
+        )
+        .without_files(),
+        case("Map(JSON, String)", Nested, &["{}"], &["[1]"])
+            .reading("{\"{\\\"a\\\":1}\":\"x\"}", "{'{\"a\":1}':'x'}", KEY)
+            .without_files(),
     ]
 }

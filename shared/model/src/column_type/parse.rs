@@ -170,6 +170,12 @@ impl<'a> Parser<'a> {
             "Enum16" => self.enumeration(16)?,
             "Nullable" => {
                 let inner = self.argument()?;
+                if inner == ColumnType::Json {
+                    return Err(TypeError::Parameter(
+                        "Nullable(JSON) is not written here; write JSON and give it a `default` such as '{}', or write Nullable(String)"
+                            .to_owned(),
+                    ));
+                }
                 if matches!(
                     inner,
                     ColumnType::Nullable(_)
@@ -178,7 +184,6 @@ impl<'a> Parser<'a> {
                         | ColumnType::Map(..)
                         | ColumnType::Tuple(_)
                         | ColumnType::Nested(_)
-                        | ColumnType::Json
                         | ColumnType::SimpleAggregate(..)
                 ) {
                     return Err(TypeError::Parameter(format!(
@@ -203,7 +208,7 @@ impl<'a> Parser<'a> {
                 self.token(",")?;
                 let value = self.column_type()?;
                 self.token(")")?;
-                if is_nullable(&key) {
+                if key.is_nullable() {
                     return Err(TypeError::Parameter(format!(
                         "Map({key}, {value}): a key cannot be NULL; leave Nullable out of it"
                     )));
@@ -462,32 +467,14 @@ fn may_be_low_cardinality(inner: &ColumnType) -> bool {
     )
 }
 
-fn is_nullable(column_type: &ColumnType) -> bool {
-    match column_type {
-        ColumnType::Nullable(_) => true,
-        ColumnType::LowCardinality(inner) => is_nullable(inner),
-        _ => false,
-    }
-}
-
 /// What a function may be used for, when its result is not of the type that it is
 /// used for: the server wants both to be the same, but for dictionaries.
 fn unlike_its_result(function: &str, inner: &ColumnType) -> Option<&'static str> {
     let bare = inner.bare();
-    let is_array = matches!(bare, ColumnType::Array(_));
-    let is_map = matches!(bare, ColumnType::Map(..));
     let (fits, wanted) = match function {
-        // A sum is of the widest type of its kind.
-        "sum" => (
-            matches!(
-                bare,
-                ColumnType::UInt(64..)
-                    | ColumnType::Int(64..)
-                    | ColumnType::Float(64)
-                    | ColumnType::Decimal(38 | 76, _)
-            ),
-            "integers of 64 bits and more, Float64, and Decimal of 38 or 76 digits",
-        ),
+        "sum" => {
+            (is_sum(bare), "integers of 64 bits and more, Float64, and Decimal of 38 or 76 digits")
+        }
         "sumWithOverflow" => (
             matches!(
                 bare,
@@ -502,14 +489,61 @@ fn unlike_its_result(function: &str, inner: &ColumnType) -> Option<&'static str>
             matches!(bare, ColumnType::UInt(8..=64) | ColumnType::Int(8..=64)),
             "integers of up to 64 bits",
         ),
-        "groupArrayArray" | "groupUniqArrayArray" => (is_array, "arrays"),
-        "groupUniqArrayArrayMap" => (is_map, "maps of arrays"),
-        "sumMap" | "minMap" | "maxMap" => {
-            (is_map || matches!(bare, ColumnType::Tuple(_)), "maps, and tuples of arrays")
+        "groupArrayArray" | "groupUniqArrayArray" => {
+            (is_array_of_plain(bare), "arrays without Nullable and LowCardinality elements")
         }
+        "groupUniqArrayArrayMap" => (
+            matches!(bare, ColumnType::Map(_, values) if is_array_of_plain(values)),
+            "maps of arrays without Nullable and LowCardinality elements",
+        ),
+        "sumMap" => (
+            is_of_keys_and_values(bare, is_sum),
+            "maps, and tuples of arrays without names, of which the values are integers of 64 bits and more, Float64, or Decimal of 38 or 76 digits",
+        ),
+        "minMap" | "maxMap" => (
+            is_of_keys_and_values(bare, |_| true),
+            "maps, and tuples of two or more arrays without names",
+        ),
         _ => (true, ""),
     };
     (!fits).then_some(wanted)
+}
+
+/// Whether a sum can be of the type: it is of the widest of its kind.
+fn is_sum(bare: &ColumnType) -> bool {
+    matches!(
+        bare,
+        ColumnType::UInt(64..)
+            | ColumnType::Int(64..)
+            | ColumnType::Float(64)
+            | ColumnType::Decimal(38 | 76, _)
+    )
+}
+
+/// Whether arrays can be put together: what comes of it has forgotten NULLs and
+/// dictionaries.
+fn is_array_of_plain(bare: &ColumnType) -> bool {
+    matches!(
+        bare,
+        ColumnType::Array(element)
+            if !matches!(**element, ColumnType::Nullable(_) | ColumnType::LowCardinality(_))
+    )
+}
+
+/// A map, or an array of keys and one or more of values beside it.
+fn is_of_keys_and_values(bare: &ColumnType, fits: impl Fn(&ColumnType) -> bool) -> bool {
+    match bare {
+        ColumnType::Map(_, values) => fits(values.bare()),
+        ColumnType::Tuple(fields) => {
+            let values = |(name, field): &(String, ColumnType)| {
+                name.is_empty() && matches!(field, ColumnType::Array(values) if fits(values.bare()))
+            };
+            fields.len() > 1
+                && matches!(&fields[0], (name, ColumnType::Array(_)) if name.is_empty())
+                && fields[1..].iter().all(values)
+        }
+        _ => false,
+    }
 }
 
 /// The width at the end of a type's name; the caller has matched the name.

@@ -25,6 +25,13 @@ use rstest::rstest;
 #[case("Nested(`a` Int32, `b` Array(String))")]
 #[case("JSON")]
 #[case("SimpleAggregateFunction(max, Nullable(UInt64))")]
+#[case("SimpleAggregateFunction(max, JSON)")]
+#[case("SimpleAggregateFunction(sumMap, Map(String, Nullable(Int64)))")]
+#[case("SimpleAggregateFunction(sumMap, Tuple(Array(Int8), Array(Int64), Array(Float64)))")]
+#[case("SimpleAggregateFunction(minMap, Map(String, Nullable(String)))")]
+#[case("SimpleAggregateFunction(groupUniqArrayArrayMap, Map(String, Array(Int8)))")]
+#[case("SimpleAggregateFunction(groupArrayArray, Array(Tuple(`a` Nullable(Int8))))")]
+#[case("Map(JSON, String)")]
 #[case("Tuple(`a\\`b` Int8, `c\\\\d` Int8)")]
 fn types_survive_a_round_trip(#[case] text: &str) {
     assert_eq!(ColumnType::parse(text).unwrap().to_string(), text);
@@ -39,6 +46,8 @@ fn types_survive_a_round_trip(#[case] text: &str) {
 #[case("Decimal(80, 2)", "a precision of 1 to 76 expected, not 80")]
 #[case("Decimal(4, 5)", "the scale must not be above")]
 #[case("Nullable(Array(Int8))", "does not exist in ClickHouse")]
+#[case("Nullable(JSON)", "or write Nullable(String)")]
+#[case("Array(Nullable(JSON))", "or write Nullable(String)")]
 #[case("LowCardinality(UUID)", "use it for String")]
 #[case("LowCardinality(UInt128)", "numbers up to 64 bits")]
 #[case("Dynamic", "write the type of the values here")]
@@ -51,6 +60,7 @@ fn types_survive_a_round_trip(#[case] text: &str) {
 #[case("Enum8('a' = 1, 'b' = 1)", "repeats a name or a value")]
 #[case("Map(Nullable(String), Int8)", "a key cannot be NULL")]
 #[case("Map(LowCardinality(Nullable(String)), Int8)", "a key cannot be NULL")]
+#[case("Map(SimpleAggregateFunction(max, Nullable(String)), Int8)", "a key cannot be NULL")]
 #[case("DateTime('Nowhere/Zone')", "is no time zone")]
 #[case("Array(DateTime64(3, 'CEST'))", "is no time zone")]
 #[case("Tuple(a Int8, a Int8)", "the field `a` stands twice")]
@@ -60,6 +70,15 @@ fn types_survive_a_round_trip(#[case] text: &str) {
 #[case("SimpleAggregateFunction(sum, LowCardinality(UInt8))", "integers of 64 bits and more")]
 #[case("SimpleAggregateFunction(sum, String)", "integers of 64 bits and more")]
 #[case("SimpleAggregateFunction(groupArrayArray, Int8)", "use it for arrays")]
+#[case(
+    "SimpleAggregateFunction(groupArrayArray, Array(Nullable(Int8)))",
+    "arrays without Nullable"
+)]
+#[case("SimpleAggregateFunction(groupUniqArrayArrayMap, Map(String, Int8))", "maps of arrays")]
+#[case("SimpleAggregateFunction(sumMap, Map(String, UInt8))", "integers of 64 bits and more")]
+#[case("SimpleAggregateFunction(sumMap, Map(String, String))", "integers of 64 bits and more")]
+#[case("SimpleAggregateFunction(minMap, Tuple(Array(Int8)))", "two or more arrays")]
+#[case("SimpleAggregateFunction(maxMap, Tuple(a Array(Int8), b Array(Int8)))", "without names")]
 #[case("SimpleAggregateFunction(groupBitAnd, Float64)", "integers of up to 64 bits")]
 fn mistakes_are_named(#[case] text: &str, #[case] message: &str) {
     let error = ColumnType::parse(text).unwrap_err().to_string();

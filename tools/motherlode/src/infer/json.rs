@@ -17,8 +17,6 @@ use super::profile::Profile;
 use super::sample::{BYTES, Field, ROWS, Sample, WHOLE_BYTES};
 use crate::failure::{Advise as _, advised};
 
-/// From here on a float has no fraction, and may be a whole number of the file.
-const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 /// Keys on the way to the array of a document, and from a row to a column.
 const DEPTH: usize = 3;
 /// More different keys than this are data, not columns.
@@ -365,11 +363,8 @@ fn take(profile: &mut Profile, value: Json) {
         Json::Null => profile.null(),
         Json::Boolean(value) => profile.boolean(value),
         Json::Integer(value) => profile.integer(value),
-        // A whole number beyond 64 bits comes as a float.
-        Json::Float(value) if value.fract() == 0.0 && value.abs() >= TWO_TO_63 => {
-            profile.large_integer(&format!("{value:.0}"));
-        }
-        Json::Float(value) => profile.float(&value.to_string()),
+        Json::Large(text) => profile.large_integer(&text),
+        Json::Float(text) => profile.float(&text),
         Json::Text(text) => profile.text(&text),
         Json::Object(_) => profile.object(),
         Json::List(values) => {

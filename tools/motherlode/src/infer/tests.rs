@@ -69,7 +69,25 @@ fn whole_numbers_of_json_beyond_64_bits_keep_their_digits() {
     let text =
         b"{\"a\":340282366920938463463374607431768211455,\"b\":18446744073709551616,\"c\":-1e3}\n\
                  {\"a\":1,\"b\":1,\"c\":1}\n";
-    assert_eq!(types(&propose("x.jsonl", text)), ["a UInt256", "b UInt256", "c Float64"]);
+    assert_eq!(types(&propose("x.jsonl", text)), ["a UInt256", "b UInt128", "c Float64"]);
+}
+
+/// A point or an exponent makes a float, however large it is.
+#[rstest]
+#[case("1.5", "1e300", "Float64")]
+#[case("1", "1e25", "Float64")]
+#[case("1", "12345678901234567890.0", "Float64")]
+#[case("-1E+20", "2", "Float64")]
+#[case("1.5", "18446744073709551616", "String")]
+fn large_floats_of_json_are_no_whole_numbers(
+    #[case] one: &str,
+    #[case] other: &str,
+    #[case] expected: &str,
+) {
+    let text = format!("{{\"x\": {one}}}\n{{\"x\": {other}}}\n");
+    assert_eq!(types(&propose("a.jsonl", text.as_bytes())), [format!("x {expected}")]);
+    let text = format!("[{{\"x\": {one}}}, {{\"x\": {other}}}]");
+    assert_eq!(types(&propose("a.json", text.as_bytes())), [format!("x {expected}")]);
 }
 
 /// A line that does not end is not read to its end.

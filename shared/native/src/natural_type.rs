@@ -33,9 +33,7 @@ pub fn natural_type(data_type: &DataType) -> Option<ColumnType> {
         | DataType::Null => ColumnType::String,
         DataType::FixedSizeBinary(size) => ColumnType::FixedString(u32::try_from(*size).ok()?),
         DataType::Date32 | DataType::Date64 => ColumnType::Date32,
-        DataType::Timestamp(TimeUnit::Second, zone) => {
-            ColumnType::DateTime(Some(zone_of(zone.as_deref())))
-        }
+        // `DateTime` begins in 1970 and ends in 2106.
         DataType::Timestamp(unit, zone) => {
             ColumnType::DateTime64(digits(*unit), Some(zone_of(zone.as_deref())))
         }
@@ -112,6 +110,8 @@ mod tests {
             natural_type(&nested).unwrap().to_string(),
             "Array(Tuple(`a` Nullable(Int32), `b` Array(String)))"
         );
+        let seconds = DataType::Timestamp(TimeUnit::Second, None);
+        assert_eq!(natural_type(&seconds).unwrap().to_string(), "DateTime64(0, 'UTC')");
         let interval = DataType::Interval(arrow::datatypes::IntervalUnit::YearMonth);
         assert_eq!(natural_type(&list(interval, false)), None);
     }

@@ -12,8 +12,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchReader as _};
-use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field as ArrowField, FieldRef, Schema, SchemaRef};
+use arrow::compute::{concat_batches, max, min};
+use arrow::datatypes::{
+    DataType, Field as ArrowField, FieldRef, Schema, SchemaRef, TimestampSecondType,
+};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -354,8 +356,10 @@ fn profile(array: &ArrayRef) -> Profile {
     let options = FormatOptions::default().with_display_error(true);
     let texts = ArrayFormatter::try_new(array, &options).ok();
     let is_date = matches!(array.data_type(), DataType::Date32 | DataType::Timestamp(..));
+    // Also of what keeps no list of them: a column of nothing, a dictionary with one.
+    let nulls = array.logical_nulls();
     for row in 0..array.len() {
-        if array.is_null(row) {
+        if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
             profile.null();
             continue;
         }
@@ -381,14 +385,26 @@ fn column_type(array: &ArrayRef, profile: &Profile, is_whole: bool) -> ColumnTyp
         {
             ColumnType::Date
         }
+        ColumnType::DateTime64(0, zone) if is_whole && holds_date_times(array) => {
+            ColumnType::DateTime(zone)
+        }
         column_type => column_type,
     }
+}
+
+/// Whether `DateTime` holds every value, which are seconds.
+fn holds_date_times(array: &ArrayRef) -> bool {
+    array.as_primitive_opt::<TimestampSecondType>().is_some_and(|seconds| {
+        let outermost = [min(seconds), max(seconds)];
+        outermost.into_iter().flatten().all(|second| u32::try_from(second).is_ok())
+    })
 }
 
 /// The type of an array whose inner fields are nullable where it holds NULLs.
 fn observed(array: &ArrayRef) -> DataType {
     let seen = |field: &FieldRef, array: &ArrayRef| {
-        let field = ArrowField::new(field.name(), observed(array), array.null_count() > 0);
+        let has_nulls = array.logical_null_count() > 0;
+        let field = ArrowField::new(field.name(), observed(array), has_nulls);
         Arc::new(field)
     };
     match array.data_type() {

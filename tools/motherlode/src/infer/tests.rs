@@ -369,6 +369,65 @@ fn a_type_that_refuses_a_value_of_the_file_becomes_text() {
     assert!(proposal.yaml.contains("not all fit Date32"), "{}", proposal.yaml);
 }
 
+/// A file as Arrow writes it.
+fn arrow_file(columns: Vec<(&str, arrow::array::ArrayRef)>) -> Vec<u8> {
+    let batch = arrow::array::RecordBatch::try_from_iter_with_nullable(
+        columns.into_iter().map(|(name, array)| (name, array, true)),
+    )
+    .unwrap();
+    let mut file = Vec::new();
+    let mut writer = arrow::ipc::writer::FileWriter::try_new(&mut file, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    file
+}
+
+/// Arrow keeps no list of the NULLs in a column of nothing.
+#[test]
+fn a_column_of_nothing_takes_null_at_once() {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int32Array, ListArray, NullArray};
+    use arrow::buffer::OffsetBuffer;
+    use arrow::datatypes::{DataType, Field};
+
+    let item = Arc::new(Field::new("item", DataType::Null, true));
+    let offsets = OffsetBuffer::new(vec![0, 1, 2].into());
+    let list = ListArray::new(item, offsets, Arc::new(NullArray::new(2)), None);
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("n", Arc::new(Int32Array::from(vec![1, 2]))),
+        ("nothing", Arc::new(NullArray::new(2))),
+        ("list", Arc::new(list)),
+    ];
+    let proposal = propose("a.arrow", &arrow_file(columns));
+    assert_eq!(
+        types(&proposal),
+        ["n UInt8", "nothing Nullable(String)", "list Array(Nullable(String))"]
+    );
+    assert!(!proposal.yaml.contains("kept as text"), "{}", proposal.yaml);
+}
+
+/// `DateTime` begins in 1970; `DateTime64(0)` in 1900.
+#[rstest]
+#[case(0, 4_294_967_295, "DateTime('UTC')")]
+#[case(-1, 0, "DateTime64(0, 'UTC')")]
+#[case(0, 4_294_967_296, "DateTime64(0, 'UTC')")]
+#[case(-5_000_000_000, 0, "Nullable(String)")]
+fn seconds_get_a_type_that_holds_them(
+    #[case] one: i64,
+    #[case] other: i64,
+    #[case] expected: &str,
+) {
+    use std::sync::Arc;
+
+    use arrow::array::TimestampSecondArray;
+
+    let times = Arc::new(TimestampSecondArray::from(vec![one, other]));
+    let proposal = propose("a.arrow", &arrow_file(vec![("at", times)]));
+    assert_eq!(types(&proposal), [format!("at {expected}")]);
+}
+
 #[rstest]
 #[case("a.csv", b"", "is empty")]
 #[case("a.csv", b"PK\x03\x04x", "a ZIP archive")]

@@ -262,7 +262,7 @@ impl Mapper {
                 rejected.column_type = column.target.column_type.to_string();
                 rejected.reason = reason;
             } else {
-                rejected.reason.push_str(&format!("; and column `{}`: {reason}", column.name));
+                rejected.add(&column.name, &reason);
             }
         }
         rejected

@@ -383,6 +383,21 @@ fn arrow_file(columns: Vec<(&str, arrow::array::ArrayRef)>) -> Vec<u8> {
     file
 }
 
+/// Where two columns refuse a value of the same row, each says its own reason.
+#[test]
+fn the_comment_of_a_column_names_no_other_column() {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Date32Array};
+
+    // A day of the year 5000.
+    let days: ArrayRef = Arc::new(Date32Array::from(vec![-1, 1_106_700]));
+    let proposal = propose("a.arrow", &arrow_file(vec![("one", days.clone()), ("two", days)]));
+    assert_eq!(types(&proposal), ["one Nullable(String)", "two Nullable(String)"]);
+    assert_eq!(proposal.yaml.matches("not all fit Date32").count(), 2, "{}", proposal.yaml);
+    assert!(!proposal.yaml.contains("and column"), "{}", proposal.yaml);
+}
+
 /// Arrow keeps no list of the NULLs in a column of nothing.
 #[test]
 fn a_column_of_nothing_takes_null_at_once() {

@@ -42,7 +42,7 @@ pub async fn corrects(
         if let Some(column) = columns.iter_mut().find(of_its_name)
             && column.column_type.to_string() == bad.column_type
         {
-            corrected |= column.becomes_text(&bad.reason);
+            corrected |= column.becomes_text(bad.own_reason());
         }
     }
     corrected

@@ -53,6 +53,13 @@ pub trait Decoder: Send {
     fn take_drift(&mut self) -> Vec<Drift>;
 }
 
+/// What is wrong with a text that is to be one JSON object (RFC 8259), in words; nothing
+/// of one that is. It is as strict as the decoder of JSON objects.
+#[must_use]
+pub fn json_object_problem(text: &str) -> Option<String> {
+    json::object_problem(text)
+}
+
 /// Whether objects of this format are read by ranges ([`Input::Ranges`])
 /// instead of from start to end ([`Input::Stream`]): where a footer says what lies
 /// where. Arrow's streams are understood as [`Input::Stream`], too.

@@ -83,7 +83,7 @@ fn keys_and_places_are_found_in_every_form() {
         let field = Arc::new(Field::new("entries", DataType::Struct(fields), false));
         let offsets = OffsetBuffer::from_lengths([1, 2]);
         let map: ArrayRef = Arc::new(MapArray::new(field, offsets, entries, None, false));
-        let found = Step::Key("b".to_owned()).into(&map).unwrap();
+        let found = Step::into(&Step::Key("b".to_owned()), &map).unwrap();
         let found = found.as_primitive::<ArrowInt32>().clone();
         assert_eq!(found, Int32Array::from(vec![None, Some(3)]), "{}", keys.data_type());
         // What is read as bytes is located by what it means, a text.
@@ -94,7 +94,7 @@ fn keys_and_places_are_found_in_every_form() {
     let values: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3]));
     let (offsets, sizes) = (vec![1, 0].into(), vec![2, 1].into());
     let list: ArrayRef = Arc::new(ListViewArray::new(element, offsets, sizes, values, None));
-    let found = Step::Element(1).into(&list).unwrap();
+    let found = Step::into(&Step::Element(1), &list).unwrap();
     let found = found.as_primitive::<ArrowInt32>().clone();
     assert_eq!(found, Int32Array::from(vec![Some(3), None]));
 }

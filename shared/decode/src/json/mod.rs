@@ -63,6 +63,17 @@ pub(crate) fn open(
     }))
 }
 
+/// What is wrong with a text that is to be one JSON object; nothing of one that is.
+pub(crate) fn object_problem(text: &str) -> Option<String> {
+    let row = Strict::new(text, text.len());
+    let start = row.space(0);
+    let end = (row.byte(start) == b'{').then(|| row.value(start, 0)).flatten();
+    match end {
+        Some(end) if row.space(end) == text.len() => None,
+        _ => Some(reason::refused(text)),
+    }
+}
+
 struct JsonDecoder {
     rows: Rows,
     wanted: Wanted,

@@ -51,6 +51,21 @@ fn paths_lead_inside(#[case] text: &str, #[case] fields: &[&str], #[case] expect
     assert_eq!(decode(text.as_bytes(), request).unwrap().table(), [expected]);
 }
 
+#[rstest]
+#[case(r#" {"a":[1,{"b":"\u00e4"}]} "#, None)]
+#[case("{\n\t\"a\":\r\n1}\n", None)]
+#[case("{}", None)]
+#[case(r#"{"a":1"#, Some("malformed JSON"))]
+#[case(r#"{"a":1}}"#, Some("malformed JSON"))]
+#[case(r#"{"a":01}"#, Some("malformed JSON"))]
+#[case("[1]", Some("an object is expected, not an array"))]
+#[case("", Some("malformed JSON"))]
+fn a_text_is_one_object(#[case] text: &str, #[case] problem: Option<&str>) {
+    let found = crate::json_object_problem(text);
+    assert_eq!(found.is_some(), problem.is_some(), "{found:?}");
+    assert!(found.unwrap_or_default().contains(problem.unwrap_or_default()));
+}
+
 #[test]
 fn a_column_with_a_dot_is_a_key() {
     let mut request = lines(&["a"]);

@@ -9,7 +9,6 @@ use arrow::array::RecordBatch;
 use decode::{Input, Request};
 use model::document::{EventColumn, SourceDocument};
 use model::{Captures, Counts, Disposed as _, Disposition, Drift, RejectedRow, StreamRecord};
-use serde::de::IgnoredAny;
 use transform::{Coordinates, MapError, Mapper};
 
 use crate::IngestError;
@@ -151,9 +150,9 @@ impl RecordMapper {
         }
         // The decoder of the document's columns looks at the rest.
         if self.mapper.is_none()
-            && let Err(error) = serde_json::from_str::<IgnoredAny>(text)
+            && let Some(problem) = decode::json_object_problem(text)
         {
-            return Err(format!("is no JSON: {error}"));
+            return Err(problem);
         }
         Ok(())
     }

@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 /// hole is taken for one that holds no record.
 const MOST_RUNS: usize = 64;
 
-/// Runs of the INSERTs that are remembered to be sent again: an item of DynamoDB
-/// holds 400 KB.
-const MOST_SENT: usize = 1_000;
+/// About so many bytes of debts are kept each by itself, with the INSERT that is
+/// remembered to be sent again: an item of DynamoDB holds 400 KB. Older ones are looked
+/// for record by record, so that neighbours become one.
+const MOST_APART: usize = 200_000;
 
 /// What has been written of one partition for one source.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +95,10 @@ pub struct StreamDebt {
     /// `sent`: its bounds are fixed then, for its token is theirs.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub apart: BTreeSet<String>,
+    /// Clusters of `maybe` that somebody has begun to pay it to, as it is: what is on
+    /// its way has a token of just these records, so they stay together and alone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub begun: BTreeSet<String>,
 }
 
 /// An INSERT, so that it can be sent once more.
@@ -127,14 +132,28 @@ impl PendingInsert {
 }
 
 impl StreamDebt {
-    fn is_like(&self, other: &Self) -> bool {
-        self.sent.is_none()
-            && other.sent.is_none()
-            && self.apart.is_empty()
-            && other.apart.is_empty()
-            && self.on == other.on
-            && self.maybe == other.maybe
-            && self.config_version == other.config_version
+    /// Whether somebody may be sending it under a token of its own bounds.
+    fn is_on_its_way(&self) -> bool {
+        !self.apart.is_empty() || !self.begun.is_empty()
+    }
+
+    /// Whether both can be one debt, but for the clusters that may hold them.
+    fn is_neighbour(&self, next: &Self) -> bool {
+        self.end == next.start
+            && [self, next].iter().all(|debt| debt.sent.is_none() && !debt.is_on_its_way())
+            && self.on == next.on
+            && self.config_version == next.config_version
+    }
+
+    /// Bytes that it takes in the item, about.
+    fn weight(&self) -> usize {
+        let names = [&self.on, &self.maybe, &self.apart, &self.begun];
+        let names: usize = names.into_iter().flatten().map(|name| name.len() + 3).sum();
+        let sent = self.sent.as_ref().map_or(0, |sent| {
+            let runs = sent.runs.iter().map(|run| run.topic.len() + 80);
+            sent.token.as_str().len() + 40 + runs.sum::<usize>()
+        });
+        140 + names + sent
     }
 }
 
@@ -214,6 +233,7 @@ impl PartitionRecord {
                 sent: (!maybe.is_empty()).then_some(sent),
                 maybe: maybe.clone(),
                 apart: BTreeSet::new(),
+                begun: BTreeSet::new(),
             });
         }
         self.counts += landed.counts;
@@ -243,6 +263,7 @@ impl PartitionRecord {
                     maybe: BTreeSet::new(),
                     sent: None,
                     apart: BTreeSet::new(),
+                    begun: BTreeSet::new(),
                 });
             }
         }
@@ -273,16 +294,40 @@ impl PartitionRecord {
     /// an INSERT of them must be sent again as it was.
     fn owe(&mut self, debt: StreamDebt) {
         match self.debts.last_mut() {
-            Some(last) if last.end == debt.start && last.is_like(&debt) => last.end = debt.end,
+            Some(last) if last.is_neighbour(&debt) && last.maybe == debt.maybe => {
+                last.end = debt.end;
+            }
             _ => self.debts.push(debt),
         }
-        let mut runs = 0;
-        for debt in self.debts.iter_mut().rev() {
-            runs += debt.sent.as_ref().map_or(0, |sent| sent.runs.len());
-            if runs > MOST_SENT {
+        let mut bytes = 0;
+        let fits = |debt: &&StreamDebt| {
+            bytes += debt.weight();
+            bytes <= MOST_APART
+        };
+        let kept = self.debts.iter().rev().take_while(fits).count();
+        self.merge(self.debts.len() - kept);
+    }
+
+    /// Forgets the INSERTs of the first debts, and makes one of those that follow each
+    /// other. Where a cluster may hold some of its records, it is asked for each of
+    /// them: so it may be said of all. What somebody has begun to pay stays as it is.
+    fn merge(&mut self, first: usize) {
+        let kept = self.debts.split_off(first);
+        let mut merged: Vec<StreamDebt> = Vec::new();
+        for mut debt in std::mem::take(&mut self.debts) {
+            if !debt.is_on_its_way() {
                 debt.sent = None;
             }
+            match merged.last_mut() {
+                Some(last) if last.is_neighbour(&debt) => {
+                    last.end = debt.end;
+                    last.maybe.extend(debt.maybe);
+                }
+                _ => merged.push(debt),
+            }
         }
+        merged.extend(kept);
+        self.debts = merged;
     }
 
     /// Notes that a cluster is to be given records that it did not take, by another
@@ -311,6 +356,7 @@ impl PartitionRecord {
                 maybe: BTreeSet::from([cluster.to_owned()]),
                 sent: None,
                 apart: BTreeSet::new(),
+                begun: BTreeSet::new(),
             });
         }
         meant
@@ -340,20 +386,23 @@ impl PartitionRecord {
     }
 
     /// Cuts the first debt to a cluster so that at most `most` offsets are paid at
-    /// once, and notes that they are sent to it by themselves, if they never were
-    /// sent there. Gives the debt's place.
+    /// once, unless an INSERT of them is sent again as it was, and notes that they are
+    /// on their way: by themselves, if they never were sent there. Gives the debt's
+    /// place.
     pub fn begin_payment(&mut self, cluster: &str, most: i64) -> Option<usize> {
         let at = self.debts.iter().position(|debt| !debt.on.contains(cluster))?;
         let debt = &mut self.debts[at];
-        if !debt.maybe.contains(cluster) {
-            if debt.sent.is_none() && debt.apart.is_empty() && debt.end - debt.start > most {
-                let rest = StreamDebt { start: debt.start + most, ..debt.clone() };
-                debt.end = rest.start;
-                self.debts.insert(at + 1, rest);
-            }
-            self.debts[at].apart.insert(cluster.to_owned());
+        if debt.sent.is_none() && !debt.is_on_its_way() && debt.end - debt.start > most {
+            let rest = StreamDebt { start: debt.start + most, ..debt.clone() };
+            debt.end = rest.start;
+            self.debts.insert(at + 1, rest);
         }
-        self.debts[at].maybe.insert(cluster.to_owned());
+        let debt = &mut self.debts[at];
+        if debt.maybe.insert(cluster.to_owned()) {
+            debt.apart.insert(cluster.to_owned());
+        } else if !debt.apart.contains(cluster) {
+            debt.begun.insert(cluster.to_owned());
+        }
         Some(at)
     }
 
@@ -374,6 +423,7 @@ impl PartitionRecord {
                 debt.on.insert(cluster.to_owned());
                 debt.maybe.remove(cluster);
                 debt.apart.remove(cluster);
+                debt.begun.remove(cluster);
             }
         }
         self.forgive(named);
@@ -481,7 +531,8 @@ mod tests {
         assert_eq!((record.debts[1].start, record.debts[1].end), (10, 30));
         // The first is sent as it was.
         assert_eq!(record.begin_payment("a", 5), Some(0));
-        assert_eq!(record.debts[0], first);
+        let begun = names(&["a"]).into_iter().collect();
+        assert_eq!(record.debts[0], StreamDebt { begun, ..first });
         record.pay(&(0..10), "a", &names(&["a", "b"]));
         // The others in pieces.
         for start in [10, 15, 20, 25] {
@@ -496,6 +547,65 @@ mod tests {
         }
         assert!(!record.is_owing());
         assert_eq!(record.begin_payment("a", 5), None);
+    }
+
+    fn bytes(record: &PartitionRecord) -> usize {
+        serde_json::to_string(record).unwrap().len()
+    }
+
+    /// A primary that answers pings and refuses INSERTs: each of them may be there.
+    #[test]
+    fn a_sick_primary_does_not_fill_the_record_and_is_paid_to_the_end() {
+        let named = names(&["primary", "second"]);
+        let mut record = record();
+        for insert in 0..5_000 {
+            let offsets: Vec<i64> = (insert * 100..insert * 100 + 100).collect();
+            // Now and then it is left alone for a while.
+            let both = ["primary", "second"];
+            let sent_to = if insert % 7 == 0 { &both[1..] } else { &both[..] };
+            pend(&mut record, &offsets, sent_to);
+            record.commit(&landed(100, &["second"], &["primary", "second"]));
+            let is_looked_at = insert % 100 == 99;
+            assert!(!is_looked_at || bytes(&record) < 300_000, "after {insert}");
+        }
+        assert!(record.debts.last().unwrap().sent.is_some(), "the newest are sent as they were");
+        let mut next = 0;
+        while let Some(at) = record.begin_payment("primary", 1_000) {
+            let debt = record.debts[at].clone();
+            assert_eq!(debt.start, next, "in order, and each once");
+            assert!(debt.end - debt.start <= 1_000, "{debt:?}");
+            assert!(debt.maybe.contains("primary") || debt.apart.contains("primary"));
+            next = debt.end;
+            record.pay(&(debt.start..debt.end), "primary", &named);
+        }
+        assert_eq!(next, 500_000);
+        assert!(!record.is_owing());
+    }
+
+    /// A token is of its bounds: what is on its way under it stays as it is.
+    #[test]
+    fn what_somebody_has_begun_to_pay_is_neither_cut_nor_merged() {
+        let named = names(&["a", "b"]);
+        let mut record = record();
+        let insert = |record: &mut PartitionRecord, number: i64| {
+            let offsets: Vec<i64> = (number * 10..number * 10 + 10).collect();
+            pend(record, &offsets, &["a", "b"]);
+            record.commit(&landed(10, &["b"], &["a", "b"]));
+        };
+        for number in 0..2_000 {
+            insert(&mut record, number);
+        }
+        let at = record.begin_payment("a", 25).unwrap();
+        let begun = record.debts[at].clone();
+        assert_eq!((begun.start, begun.end, &begun.sent), (0, 25, &None));
+        for number in 2_000..4_000 {
+            insert(&mut record, number);
+        }
+        // Another function begins, with another measure.
+        assert_eq!(record.begin_payment("a", 10), Some(0));
+        assert_eq!(record.debts[0], begun);
+        record.pay(&(0..25), "a", &named);
+        assert_eq!(record.debts[0].start, 25);
     }
 
     #[test]

@@ -122,6 +122,34 @@ table: { database: e2e, name: typed_events, order_by: [id] }
     }
 }
 
+/// A server takes so many partitions of a table in one INSERT: a batch of more, such as
+/// years of days after an outage, is no reason to hold its partition up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_more_partitions_than_an_insert_may_have_is_halved() {
+    let trigger =
+        devstack::KafkaSourceOptions { batch_size: 10_000, batch_window_ms: 3_000, ..trigger() };
+    let lane = Lane::start("sink-partitions", &["ingestion"], trigger).await;
+    let document = "
+source: web
+version: 1
+owner: tests
+kind: kafka
+stream: { topics: [events] }
+columns:
+  - { name: id, type: UInt32, required: true }
+table: { database: e2e, name: many, order_by: [id], partition_by: id }
+";
+    lane.lake.register(document).await.unwrap();
+    lane.send((0..1_500).map(event).collect()).await;
+    let counts = lane.accounted(1_500).await;
+    assert_eq!((counts.rows_written, counts.rows_quarantined), (1_500, 0), "{counts:?}");
+    assert_eq!(lane.rows("ingestion", "many").await, (1_500, 1_500));
+    lane.lake.query("ingestion", "SYSTEM FLUSH LOGS").await.unwrap();
+    let refusals = "SELECT toString(count()) FROM system.query_log WHERE query_kind = 'Insert' \
+                    AND exception_code = 252";
+    assert_ne!(lane.lake.scalar(refusals).await.unwrap(), "0", "one INSERT had all of them");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_a_view_refuses_are_there_once_and_in_its_target_when_it_is_mended() {
     let lane = Lane::start("sink-view", &["ingestion"], trigger()).await;

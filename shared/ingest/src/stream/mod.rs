@@ -22,6 +22,7 @@ use futures::FutureExt as _;
 use ledger::{LedgerError, MOST_AT_ONCE, PartitionRecord};
 use model::{Counts, Disposed as _, Disposition, Run, StreamRecord, Token};
 use runtime::{Deadline, Metric, Unit};
+use warehouse::ServerKind;
 
 use self::land::Planned;
 use crate::destination::table_name;
@@ -290,9 +291,12 @@ impl Ingest {
     }
 }
 
-/// Whether the server has refused rows for what they hold.
+/// Whether the server has refused rows for what they hold: one of them, or all of them
+/// together, which are of too many partitions of its table. One record is of one.
 fn is_of_the_data(error: &IngestError) -> bool {
-    matches!(error, IngestError::Write { .. }) && error.disposition() == Disposition::Quarantine
+    let IngestError::Write { cause, .. } = error else { return false };
+    error.disposition() == Disposition::Quarantine
+        || cause.server_kind() == Some(ServerKind::TooManyPartitions)
 }
 
 /// The records that are not accounted for, in the order of `held`.

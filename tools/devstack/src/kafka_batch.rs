@@ -12,7 +12,7 @@ use crate::options::{CutOptions, KafkaSourceOptions};
 pub const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024;
 /// So often a batch is tried again when nothing is said of retries, but there
 /// is a place for what fails.
-const RETRIES_WITH_DESTINATION: u32 = 10;
+const RETRIES_WITH_DESTINATION: i32 = 10;
 
 /// The records of a batch that a response leaves to be tried again, or why it
 /// fails them all.
@@ -91,7 +91,8 @@ pub fn by_age(
 pub fn exhausted(options: &KafkaSourceOptions, failures: u32) -> bool {
     let limit =
         options.maximum_retry_attempts.or(options.on_failure.then_some(RETRIES_WITH_DESTINATION));
-    limit.is_some_and(|limit| failures > limit)
+    // A negative number is for ever.
+    limit.and_then(|limit| u32::try_from(limit).ok()).is_some_and(|limit| failures > limit)
 }
 
 /// Random numbers that are the same for the same seed.
@@ -185,6 +186,8 @@ mod tests {
         assert!(!exhausted(&options, 1000));
         let options = KafkaSourceOptions { on_failure: true, ..options };
         assert!(!exhausted(&options, 10) && exhausted(&options, 11));
+        let options = KafkaSourceOptions { maximum_retry_attempts: Some(-1), ..options };
+        assert!(!exhausted(&options, 1000), "for ever, beside a destination");
         let options = KafkaSourceOptions { maximum_retry_attempts: Some(0), ..options };
         assert!(exhausted(&options, 1));
     }

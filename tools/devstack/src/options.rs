@@ -155,8 +155,9 @@ pub struct KafkaSourceOptions {
     /// How long a batch waits to be filled.
     pub batch_window_ms: u64,
     /// How often a batch is tried again after its first failure; none is for
-    /// ever, or 10 times when there is a place for what fails.
-    pub maximum_retry_attempts: Option<u32>,
+    /// ever, or 10 times when there is a place for what fails. `-1` is for ever
+    /// beside such a place, too, as in Lambda.
+    pub maximum_retry_attempts: Option<i32>,
     /// Older records are not given to the function; none takes all.
     pub maximum_record_age_ms: Option<u64>,
     /// After an error the batch is halved, and each half tried by itself.

@@ -44,6 +44,8 @@ pub fn added_to(mut options: Options) -> anyhow::Result<Options> {
         batch_window_ms: 1_000,
         bisect_on_error: true,
         report_batch_item_failures: true,
+        // As it is deployed: an outage of every cluster lasts as long as it lasts.
+        maximum_retry_attempts: Some(-1),
         on_failure: true,
         ..KafkaSourceOptions::default()
     }];
@@ -69,6 +71,18 @@ pub async fn make_tables(warehouse: &ClickHouse, cluster: &str) -> anyhow::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Locally records are given up as seldom as where it is deployed.
+    #[test]
+    fn the_sink_is_tried_for_ever_beside_its_destination() {
+        let options = added_to(Options::default());
+        // Not every build has the functions beside it.
+        let Ok(options) = options else { return };
+        let sink = options.functions.iter().find(|function| function.name == "kafka-sink");
+        let trigger = &sink.unwrap().kafka[0];
+        assert!(trigger.on_failure);
+        assert_eq!(trigger.maximum_retry_attempts, Some(-1));
+    }
 
     #[test]
     fn the_document_takes_the_topic() {

@@ -286,7 +286,7 @@ pub enum IngestError {
     },
     /// A cluster lacks records that Kafka has no more.
     #[error(
-        "cluster `{cluster}` lacks records of {run}, and Kafka has them no more: {reason}; copy the rows of {table} \
+        "cluster `{cluster}` lacks records of {run}, and they cannot be had from Kafka any more: {reason}; copy the rows of {table} \
          with these offsets from cluster {on}, and run reconcile again"
     )]
     BeyondRetention {

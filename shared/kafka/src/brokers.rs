@@ -132,7 +132,7 @@ impl Brokers {
                 Verdict::Again => {}
                 // Somebody may have changed the secret.
                 Verdict::Denied if self.may_be_outdated() => self.forget(used.get()),
-                Verdict::Denied | Verdict::Final(_) => {
+                Verdict::Denied | Verdict::Undecodable | Verdict::Final(_) => {
                     self.forget(used.get().filter(|_| verdict == Verdict::Denied));
                     return Err(self.refused(what, reason.unwrap_or_default(), verdict));
                 }
@@ -170,6 +170,7 @@ impl Brokers {
             Verdict::Final(disposition) => {
                 KafkaError::Refused { what, brokers, reason, disposition }
             }
+            Verdict::Undecodable => KafkaError::Undecodable { what, brokers, reason },
             _ => KafkaError::Denied { what, brokers, reason },
         }
     }

@@ -101,6 +101,19 @@ pub enum KafkaError {
         /// The first offset that is left.
         earliest: i64,
     },
+    /// The records are compressed in a way that this client does not know.
+    #[error(
+        "{what}: {brokers} answer with records that cannot be decoded here: {reason}; compress \
+         with gzip, snappy or lz4 (compression.type of the topic, or of its producers)"
+    )]
+    Undecodable {
+        /// What was tried.
+        what: String,
+        /// Who was asked.
+        brokers: String,
+        /// What the client library says.
+        reason: String,
+    },
     /// The records are not written yet.
     #[error(
         "topic `{topic}`, partition {partition}: offset {offset} is not there yet, the next to be \
@@ -121,7 +134,9 @@ pub enum KafkaError {
 impl Disposed for KafkaError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::TooLarge { .. } | Self::BeforeRetention { .. } => Disposition::Quarantine,
+            Self::TooLarge { .. } | Self::BeforeRetention { .. } | Self::Undecodable { .. } => {
+                Disposition::Quarantine
+            }
             Self::Unreachable { .. } | Self::NotYetThere { .. } => Disposition::Retry,
             Self::Refused { disposition, .. } => *disposition,
             Self::Settings { .. }
@@ -141,6 +156,8 @@ pub(crate) enum Verdict {
     Again,
     /// No attempt will succeed, for this reason.
     Denied,
+    /// No attempt will succeed: nobody here can read the answer.
+    Undecodable,
     /// No attempt will succeed, with this disposition.
     Final(Disposition),
 }
@@ -182,7 +199,7 @@ pub(crate) fn verdict(error: &ClientError) -> Verdict {
             _ => Verdict::Again,
         },
         // Requests that broke off, answers that make no sense.
-        _ => Verdict::Reconnect,
+        other => of_text(&other.to_string()),
     }
 }
 
@@ -212,8 +229,13 @@ fn of_connection(error: &ConnectionError) -> Verdict {
 }
 
 /// The library keeps the failures of several brokers as one text, so what they
-/// said about a login can only be read there.
+/// said about a login can only be read there; nor has it a kind for a compression that
+/// it does not know.
 fn of_text(text: &str) -> Verdict {
+    if ["Unimplemented compression", "Invalid compression type"].iter().any(|it| text.contains(it))
+    {
+        return Verdict::Undecodable;
+    }
     let denied = ["SaslAuthenticationFailed", "unsupported sasl mechanism", "Invalid SASL config"];
     let denied = denied.iter().any(|said| text.contains(said));
     if denied { Verdict::Denied } else { Verdict::Reconnect }
@@ -250,8 +272,12 @@ mod tests {
     #[rstest]
     #[case("Sasl handshake failed: API error: SaslAuthenticationFailed", Verdict::Denied)]
     #[case("Sasl handshake failed: unsupported sasl mechanism", Verdict::Denied)]
+    #[case(
+        "Request error: Cannot read versioned data: Read error: Malformed data: Unimplemented compression: Zstd",
+        Verdict::Undecodable
+    )]
     #[case("Connection refused (os error 111)", Verdict::Reconnect)]
-    fn a_wrong_password_is_not_tried_again(#[case] text: &str, #[case] expected: Verdict) {
+    fn what_cannot_succeed_is_not_tried_again(#[case] text: &str, #[case] expected: Verdict) {
         assert_eq!(of_text(text), expected);
     }
 }

@@ -173,17 +173,24 @@ impl Reader {
         budget: Budget,
     ) -> Result<Fetched, KafkaError> {
         let what = format!("read `{topic}`, partition {partition}, from offset {from}");
-        let most = i32::try_from(max_bytes).unwrap_or(i32::MAX).max(2);
         let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        let fetched = self.brokers.call(&what, budget, |link| async move {
-            let leader = link.leader(topic, partition).await?;
-            match leader.fetch_records(from, 1..most, wait_ms).await {
-                Ok(fetched) => Ok(Some(fetched)),
-                Err(error) if is_out_of_range(&error) => Ok(None),
-                Err(error) => Err(error),
-            }
-        });
-        let Some((records, high_watermark)) = fetched.await? else {
+        let fetch = async |most: i32| {
+            let fetched = self.brokers.call(&what, budget, |link| async move {
+                let leader = link.leader(topic, partition).await?;
+                match leader.fetch_records(from, 1..most, wait_ms).await {
+                    Ok(fetched) => Ok(Some(fetched)),
+                    Err(error) if is_out_of_range(&error) => Ok(None),
+                    Err(error) => Err(error),
+                }
+            });
+            fetched.await
+        };
+        let fetched = match fetch(i32::try_from(max_bytes).unwrap_or(i32::MAX).max(2)).await {
+            // It may be a batch further on: so few bytes are one batch, whatever its size.
+            Err(KafkaError::Undecodable { .. }) => fetch(2).await,
+            fetched => fetched,
+        };
+        let Some((records, high_watermark)) = fetched? else {
             let Range { start: earliest, end: latest } =
                 self.held(topic, partition, budget).await?;
             let (topic, offset) = (topic.to_owned(), from);

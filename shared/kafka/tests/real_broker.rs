@@ -20,6 +20,14 @@ const TIME: Duration = Duration::from_secs(20);
 
 /// A stack of a broker and nothing else.
 async fn start(name: &'static str, topics: &[(&str, i32)], tls: Option<KafkaTls>) -> AttachedStack {
+    start_with(name, topics, KafkaOptions { tls, ..KafkaOptions::default() }).await
+}
+
+async fn start_with(
+    name: &'static str,
+    topics: &[(&str, i32)],
+    kafka: KafkaOptions,
+) -> AttachedStack {
     let topic = |(name, partitions): &(&str, i32)| TopicOptions {
         name: (*name).to_owned(),
         partitions: *partitions,
@@ -34,7 +42,11 @@ async fn start(name: &'static str, topics: &[(&str, i32)], tls: Option<KafkaTls>
         clusters: vec![],
         aws: false,
         buckets: vec![],
-        kafka: Some(KafkaOptions { topics: topics.iter().map(topic).collect(), login: true, tls }),
+        kafka: Some(KafkaOptions {
+            topics: topics.iter().map(topic).collect(),
+            login: true,
+            ..kafka
+        }),
         ..defaults
     };
     // The stack outlives the runtime of the test that happens to start it.
@@ -196,6 +208,21 @@ async fn a_range_tells_what_retention_has_taken_from_what_is_not_there_yet() {
 
     let fetched = reader.fetch("ranges", 0, 10, 1000, Duration::ZERO, TIME).await.unwrap();
     assert_eq!((fetched.records.len(), fetched.next), (0, 10));
+}
+
+/// Somebody else's producers, or the topic itself, compress as this client cannot.
+#[tokio::test]
+async fn records_that_cannot_be_decoded_are_said_to_be_so_at_once() {
+    let zstd = KafkaOptions { compression: Some("zstd".to_owned()), ..KafkaOptions::default() };
+    let stack = start_with("kafka-zstd", &[("foreign", 1)], zstd).await;
+    let records: Vec<_> = (0..10).map(|number| record(None, &number.to_string())).collect();
+    Producer::new(config(&stack)).send("foreign", &records, TIME).await.unwrap();
+    let reader = Reader::new(config(&stack));
+    assert_eq!(reader.offsets("foreign", 0, TIME).await.unwrap(), 0..10);
+    let error = reader.read("foreign", 0, 2..5, TIME).await.unwrap_err();
+    assert!(matches!(error, KafkaError::Undecodable { .. }), "{error}");
+    assert!(error.to_string().contains("Zstd"), "{error}");
+    assert_eq!(error.disposition(), Disposition::Quarantine);
 }
 
 #[tokio::test]

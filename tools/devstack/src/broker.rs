@@ -68,7 +68,7 @@ impl Broker {
                 log: log.clone(),
                 process: Process::default(),
             };
-            broker.format(controller, options.tls.as_ref()).await?;
+            broker.format(controller, options).await?;
             match broker.restart().await {
                 Ok(()) => break broker.create_topics(&options.topics).await.map(|()| broker),
                 Err(error) if attempt == ports::ATTEMPTS => return Err(error),
@@ -181,7 +181,7 @@ impl Broker {
     }
 
     /// Writes the configuration and formats the folder.
-    async fn format(&self, controller: u16, tls: Option<&KafkaTls>) -> Result<()> {
+    async fn format(&self, controller: u16, options: &KafkaOptions) -> Result<()> {
         let KafkaState { bootstrap, login, tls: tls_listener } = &self.state;
         let mut listeners = format!("{CLIENTS}://{bootstrap}");
         let mut more = String::new();
@@ -195,9 +195,12 @@ impl Broker {
                 users.push(format!("{mechanism}=[name={user},password={password}]"));
             }
         }
-        if let (Some(listener), Some(tls)) = (tls_listener, tls) {
+        if let (Some(listener), Some(tls)) = (tls_listener, &options.tls) {
             listeners.push_str(&format!(",TLS://{listener}"));
             more.push_str(&tls_properties(tls));
+        }
+        if let Some(compression) = &options.compression {
+            more.push_str(&format!("compression.type={compression}\n"));
         }
         let text = server_properties(&self.dir.join("data"), controller, &listeners, &more);
         replace(&self.properties(), text.as_bytes())?;

@@ -119,6 +119,10 @@ pub struct KafkaOptions {
     pub login: bool,
     /// Opens another listener, with TLS and client certificates.
     pub tls: Option<KafkaTls>,
+    /// How the broker compresses what it keeps (`compression.type`); as its producers
+    /// have done, without.
+    #[serde(default)]
+    pub compression: Option<String>,
 }
 
 /// What a listener with TLS shows and trusts, as PEM.

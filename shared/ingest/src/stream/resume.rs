@@ -6,8 +6,8 @@
 //!
 //! Its token makes that harmless as long as the tables remember it, also while
 //! that function lives. What of it was not delivered again is read from Kafka.
-//! Only where Kafka has it no more is the INSERT given up: then its records are
-//! looked for, and what is not there is as new.
+//! Only where Kafka has it no more, or nobody here can decode it, is the INSERT given
+//! up: then its records are looked for, and what is not there is as new.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -147,7 +147,9 @@ impl Ingest {
         let time = deadline.left().min(READ_LIMIT);
         match reader.read(&run.topic, run.partition, run.offsets(), time).await {
             Ok(read) => Ok(Ok(read.into_iter().map(|one| record_of(run, one)).collect())),
-            Err(error @ KafkaError::BeforeRetention { .. }) => Ok(Err(error.to_string())),
+            Err(error @ (KafkaError::BeforeRetention { .. } | KafkaError::Undecodable { .. })) => {
+                Ok(Err(error.to_string()))
+            }
             Err(cause) => {
                 Err(IngestError::Records { run: run.to_string(), cause: Box::new(cause) })
             }

@@ -51,8 +51,8 @@ export class ClickstreamLane extends Construct {
     this.spillDeadLetters = deadLetters(this, 'SpillDeadLetters', `${prefix}-spill-dlq.fifo`);
     this.spillQueue = queue(this, 'Spill', `${prefix}-spill.fifo`, {
       functionTimeout: drainTimeout,
-      // A day without Kafka, at one try in twelve minutes.
-      maxReceives: 120,
+      // Eight days without Kafka, at one try in twelve minutes: the most that SQS takes.
+      maxReceives: 1000,
       deadLetters: this.spillDeadLetters,
     });
     // The message that names an object lives for 14 days in the queue and 14 in

@@ -135,7 +135,7 @@ async fn send_each(
         return Err(Undrained::Never(message.body.clone(), error));
     }
     spilled.records = refused;
-    let body = serde_json::to_string(&spilled).map_err(|cause| Undrained::Later(cause.into()))?;
+    let body = spilled.to_text().map_err(|cause| Undrained::Later(cause.into()))?;
     Err(Undrained::Never(body, error))
 }
 

@@ -59,13 +59,12 @@ impl Durable {
     /// When neither Kafka nor the spill has said that it has all of them. Some may
     /// be there all the same: whoever sends again sends the same ids.
     pub async fn keep(&self, batches: Vec<Batch>, end: Instant) -> anyhow::Result<Kept> {
-        let now_ms = self.clock.now_ms();
         let mut kept = Kept::Kafka;
         // What follows in a topic must not overtake what was spilled of it.
         let mut spilled: Option<String> = None;
         for batch in batches {
             if spilled.as_ref() != Some(&batch.topic)
-                && self.rests_until_ms.load(Ordering::Relaxed) <= now_ms
+                && self.rests_until_ms.load(Ordering::Relaxed) <= self.clock.now_ms()
             {
                 // Half of the time that is left is for the spill.
                 let left = end.saturating_duration_since(Instant::now());
@@ -75,7 +74,8 @@ impl Durable {
                     Err(error) => {
                         tracing::error!(topic = batch.topic, %error, "Kafka did not acknowledge: events are spilled");
                         if is_outage(&error) {
-                            self.rests_until_ms.store(now_ms + REST_MS, Ordering::Relaxed);
+                            let until_ms = self.clock.now_ms() + REST_MS;
+                            self.rests_until_ms.store(until_ms, Ordering::Relaxed);
                         }
                     }
                 }
@@ -159,7 +159,7 @@ impl Durable {
             .queue_url(url)
             .message_group_id(format!("{}-{group}", spilled.topic))
             .message_deduplication_id(uuid::Uuid::new_v4().to_string())
-            .message_body(serde_json::to_string(spilled)?);
+            .message_body(spilled.to_text()?);
         message.send().await.with_context(|| format!("sending to {url}"))?;
         Ok(())
     }

@@ -21,6 +21,28 @@ pub struct Spilled {
     pub object: Option<String>,
 }
 
+impl Spilled {
+    /// The body of its message.
+    ///
+    /// # Errors
+    /// Never: it is made of texts and numbers.
+    pub fn to_text(&self) -> serde_json::Result<String> {
+        text_of(self)
+    }
+}
+
+/// As JSON of which SQS takes every character: it takes those of XML 1.0
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>),
+/// and of what JSON leaves as it is, two are none of them.
+fn text_of(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string(value)?;
+    if !text.contains(['\u{fffe}', '\u{ffff}']) {
+        return Ok(text);
+    }
+    // They can only stand within a text of JSON.
+    Ok(text.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff"))
+}
+
 /// A record in a message: bytes as text where they are text, else as base64.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpilledRecord {
@@ -72,7 +94,7 @@ impl SpilledRecord {
     /// Bytes that it takes in a message: JSON within JSON, escaped.
     #[must_use]
     pub fn size(&self) -> usize {
-        serde_json::to_string(self).map_or(usize::MAX, |text| text.len()) + 1
+        text_of(self).map_or(usize::MAX - 1, |text| text.len()) + 1
     }
 
     /// The record.
@@ -112,5 +134,23 @@ mod tests {
             let read: SpilledRecord = serde_json::from_str(&text).unwrap();
             assert_eq!(read.into_record().unwrap(), record);
         }
+    }
+
+    /// Legal in JSON, and in no message of SQS.
+    #[test]
+    fn a_message_has_only_characters_that_its_queue_takes() {
+        let value = "{\"name\":\"a\u{fffe}b\u{ffff}\"}";
+        let record = Record { value: Some(value.as_bytes().to_vec()), ..Record::default() };
+        let records = vec![SpilledRecord::of(&record)];
+        let size = records[0].size();
+        let spilled = Spilled { topic: "events".to_owned(), records, object: None };
+        let text = spilled.to_text().unwrap();
+        assert!(text.contains(r"a\ufffeb\uffff"), "{text}");
+        assert!(!text.contains(['\u{fffe}', '\u{ffff}']), "{text}");
+        assert!(size > value.len() + 2 * 3, "{size}");
+        let read: Spilled = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, spilled);
+        let mut records = read.records;
+        assert_eq!(records.remove(0).into_record().unwrap(), record);
     }
 }

@@ -19,6 +19,9 @@ use crate::schemas::Schemas;
 /// A changed document is seen within this time.
 const CATALOG_TTL: Duration = Duration::from_secs(15);
 
+/// So long a request waits for the documents, before those at hand must do.
+const CATALOG_PATIENCE: Duration = Duration::from_secs(2);
+
 /// What the function holds between invocations.
 pub struct Context {
     /// Which source a write key belongs to.
@@ -54,7 +57,9 @@ impl Context {
             rests_until_ms: AtomicI64::new(0),
         };
         Ok(Self {
-            catalog: Arc::new(CachedCatalog::new(catalog, CATALOG_TTL, clock)),
+            catalog: Arc::new(
+                CachedCatalog::new(catalog, CATALOG_TTL, clock).with_patience(CATALOG_PATIENCE),
+            ),
             durable,
             schemas: Schemas::default(),
         })

@@ -24,6 +24,8 @@ pub struct CachedCatalog<C> {
     inner: C,
     clock: Clock,
     ttl: Duration,
+    /// How long a refresh may take.
+    patience: Option<Duration>,
     /// Locked during a refresh, so that those who ask meanwhile share it.
     held: Mutex<Option<Held>>,
     /// Versions never change: the newest read is last.
@@ -44,7 +46,21 @@ impl<C: Catalog> CachedCatalog<C> {
     /// last asked.
     #[must_use]
     pub fn new(inner: C, ttl: Duration, clock: Clock) -> Self {
-        Self { inner, clock, ttl, held: Mutex::default(), versions: Mutex::default() }
+        let (held, versions) = (Mutex::default(), Mutex::default());
+        Self { inner, clock, ttl, patience: None, held, versions }
+    }
+
+    /// The same for whoever answers somebody that waits: a refresh that takes longer
+    /// has failed.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
+    }
+
+    async fn refresh_in_time(&self, held: Option<&Held>) -> Result<Arc<Snapshot>, CatalogError> {
+        let Some(patience) = self.patience else { return self.refresh(held).await };
+        let refreshed = tokio::time::timeout(patience, self.refresh(held)).await;
+        refreshed.unwrap_or(Err(CatalogError::Silent { patience }))
     }
 
     async fn refresh(&self, held: Option<&Held>) -> Result<Arc<Snapshot>, CatalogError> {
@@ -100,7 +116,7 @@ impl<C: Catalog> Catalog for CachedCatalog<C> {
         {
             return Ok(Arc::clone(&held.snapshot));
         }
-        match (self.refresh(held.as_ref()).await, &mut *held) {
+        match (self.refresh_in_time(held.as_ref()).await, &mut *held) {
             (Ok(snapshot), held) => {
                 *held = Some(Held {
                     snapshot: Arc::clone(&snapshot),

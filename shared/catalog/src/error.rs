@@ -90,6 +90,14 @@ pub enum CatalogError {
         /// How often it was tried.
         tries: usize,
     },
+    /// The table did not answer in time.
+    #[error(
+        "the table of the source documents did not answer within {patience:?}; it is asked again later"
+    )]
+    Silent {
+        /// The time that it had.
+        patience: std::time::Duration,
+    },
     /// The table cannot be used.
     #[error(transparent)]
     Table(#[from] Fault),
@@ -98,7 +106,7 @@ pub enum CatalogError {
 impl Disposed for CatalogError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::Contended { .. } => Disposition::Retry,
+            Self::Contended { .. } | Self::Silent { .. } => Disposition::Retry,
             Self::Invalid(_)
             | Self::SameMatch { .. }
             | Self::TooLarge { .. }

@@ -33,11 +33,15 @@ struct Watched {
     snapshots: AtomicU64,
     versions: AtomicU64,
     cut_off: AtomicBool,
+    silent: AtomicBool,
 }
 
 impl Watched {
-    fn count(&self, counter: &AtomicU64) -> Result<(), CatalogError> {
+    async fn count(&self, counter: &AtomicU64) -> Result<(), CatalogError> {
         counter.fetch_add(1, Ordering::SeqCst);
+        if self.silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if self.cut_off.load(Ordering::SeqCst) {
             // Any error will do: the cache does not look into it.
             return Err(CatalogError::Contended { feed: "cut off".into(), tries: 0 });
@@ -55,12 +59,12 @@ impl Watched {
 #[async_trait]
 impl Catalog for Watched {
     async fn revision(&self) -> Result<u64, CatalogError> {
-        self.count(&self.revisions)?;
+        self.count(&self.revisions).await?;
         self.inner.revision().await
     }
 
     async fn snapshot(&self) -> Result<Arc<Snapshot>, CatalogError> {
-        self.count(&self.snapshots)?;
+        self.count(&self.snapshots).await?;
         // Those who ask at the same time get their chance to come in between.
         tokio::task::yield_now().await;
         self.inner.snapshot().await
@@ -71,7 +75,7 @@ impl Catalog for Watched {
         source: &str,
         config_version: Option<u64>,
     ) -> Result<Arc<Registered>, CatalogError> {
-        self.count(&self.versions)?;
+        self.count(&self.versions).await?;
         self.inner.get(source, config_version).await
     }
 
@@ -110,6 +114,7 @@ impl Bench {
             snapshots: AtomicU64::new(0),
             versions: AtomicU64::new(0),
             cut_off: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
         });
         watched.put(&yaml("orders", "one/"), "anna", None).await.unwrap();
         let cached = Arc::new(CachedCatalog::new(Arc::clone(&watched), TTL, clock));
@@ -151,6 +156,32 @@ async fn a_change_elsewhere_is_seen_after_the_time_to_live() {
     assert_eq!(bench.version().await, 2);
     bench.cached.put(&yaml("orders", "three/"), "anna", None).await.unwrap();
     assert_eq!(bench.version().await, 3, "a change through the cache is seen at once");
+}
+
+/// A table that takes requests and answers none: whoever waits is answered all the same.
+#[tokio::test]
+async fn a_silent_catalog_keeps_nobody_waiting() {
+    let patience = Duration::from_millis(50);
+    let Bench { watched, now_ms, .. } = Bench::new().await;
+    let clock = {
+        let now_ms = Arc::clone(&now_ms);
+        Clock::new(move || now_ms.load(Ordering::SeqCst))
+    };
+    let cached = CachedCatalog::new(Arc::clone(&watched), TTL, clock).with_patience(patience);
+    watched.silent.store(true, Ordering::SeqCst);
+    let error = cached.snapshot().await.unwrap_err();
+    assert!(matches!(error, CatalogError::Silent { .. }), "{error}");
+    watched.silent.store(false, Ordering::SeqCst);
+    cached.snapshot().await.unwrap();
+    watched.silent.store(true, Ordering::SeqCst);
+    now_ms.fetch_add(15_000, Ordering::SeqCst);
+    let asked = watched.counts();
+    for _ in 0..3 {
+        assert_eq!(cached.snapshot().await.unwrap().revision(), 1, "the one at hand");
+    }
+    assert_eq!(watched.counts().0, asked.0 + 1, "it is not asked again at once");
+    now_ms.fetch_add(600_000, Ordering::SeqCst);
+    assert!(cached.snapshot().await.is_err(), "a long trouble is noticed");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The clients of AWS: one HTTP client (hyper 1, rustls with ring) for all of
 //! them, and the settings that a stand-in needs.
 
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedHttpClient};
 use aws_smithy_http_client::tls;
@@ -80,16 +83,32 @@ pub fn s3(config: &SdkConfig, environment: &Environment) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(config)
 }
 
+/// How long one attempt of a call may take whose answer is small: without it, a service
+/// that takes connections and does not answer holds an invocation to its end. Not for
+/// S3, whose bodies take as long as they are large.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
+
+/// The longest that SQS may be asked to wait for a message.
+const LONGEST_POLL: Duration = Duration::from_secs(20);
+
+fn attempts_within(limit: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().operation_attempt_timeout(limit).build()
+}
+
 /// The client of SQS.
 #[must_use]
 pub fn sqs(config: &SdkConfig) -> aws_sdk_sqs::Client {
-    aws_sdk_sqs::Client::new(config)
+    let limit = attempts_within(LONGEST_POLL + ATTEMPT_LIMIT);
+    let config = aws_sdk_sqs::config::Builder::from(config).timeout_config(limit).build();
+    aws_sdk_sqs::Client::from_conf(config)
 }
 
 /// The client of DynamoDB.
 #[must_use]
 pub fn dynamodb(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
-    aws_sdk_dynamodb::Client::new(config)
+    let limit = attempts_within(ATTEMPT_LIMIT);
+    let config = aws_sdk_dynamodb::config::Builder::from(config).timeout_config(limit).build();
+    aws_sdk_dynamodb::Client::from_conf(config)
 }
 
 /// The client of Secrets Manager.

@@ -53,6 +53,8 @@ pub enum Spill {
     Works,
     /// The pixel's calls reach it, and are never answered.
     Silent,
+    /// They work, and the table of the source documents never answers the pixel.
+    WithoutDocuments,
 }
 
 /// Registers a source document, as an operator does.
@@ -224,9 +226,14 @@ fn options(setup: Setup, silent: &TcpListener) -> Options {
     let mut pixel = FunctionOptions::new("pixel", programs.join("pixel"));
     pixel.http = true;
     pixel.concurrency = 2;
-    if setup.spill == Spill::Silent {
+    let unanswered = match setup.spill {
+        Spill::Silent => Some("AWS_ENDPOINT_URL_SQS"),
+        Spill::WithoutDocuments => Some("AWS_ENDPOINT_URL_DYNAMODB"),
+        Spill::Absent | Spill::Works => None,
+    };
+    if let Some(variable) = unanswered {
         let address = format!("http://{}", silent.local_addr().unwrap());
-        pixel.env.insert("AWS_ENDPOINT_URL_SQS".to_owned(), address);
+        pixel.env.insert(variable.to_owned(), address);
     }
     let mut functions = vec![pixel];
     let mut buckets = vec![];

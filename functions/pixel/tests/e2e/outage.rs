@@ -156,3 +156,17 @@ async fn a_spill_that_does_not_answer_is_no_reason_to_keep_the_client_waiting() 
     // Before Lambda ends the invocation, which nobody would get an answer of.
     assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_does_not_answer_is_no_reason_to_keep_the_client_waiting() {
+    let lane = Lane::start(Setup { name: "pixel-deaf", spill: Spill::WithoutDocuments }).await;
+    let began = Instant::now();
+    let event = json!({"event": "Step", "messageId": "kept-by-nobody"});
+    let request = lane.request("POST", "/v1/track?k=wk_web_0001");
+    let answer = lane.send(request.body(event.to_string().into()).unwrap()).await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (503, &"5".parse().unwrap())
+    );
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}

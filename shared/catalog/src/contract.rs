@@ -201,10 +201,10 @@ pub async fn a_document_too_large_for_an_item_is_refused(catalog: Arc<dyn Plant>
     assert!(matches!(error, CatalogError::TooLarge { limit: 358_400, .. }), "{error}");
 }
 
-fn stream(name: &str, topics: &str, key: &str) -> String {
+fn stream(name: &str, topics: &str, pixel: &str) -> String {
     format!(
         "source: {name}\nversion: 1\nowner: web\nkind: kafka\n\
-         stream: {{ topics: [{topics}], pixel: {{ keys: [{key}], topic: {name} }} }}\n\
+         stream: {{ topics: [{topics}]{pixel} }}\n\
          table: {{ database: d, name: {name} }}\n"
     )
 }
@@ -212,9 +212,13 @@ fn stream(name: &str, topics: &str, key: &str) -> String {
 /// A record belongs to the source that names its topic before one with a pattern;
 /// no object does, whatever its key; no two sources share a topic or a key.
 pub async fn a_stream_is_found_by_its_topic_and_by_its_key(catalog: Arc<dyn Plant>) {
-    catalog.put(&stream("web", "events", "wk_web_01"), "anna", None).await.unwrap();
-    catalog.put(&stream("shop", "\"shop.*\"", "wk_shop_1"), "anna", None).await.unwrap();
-    catalog.put(&stream("rest", "\"*\"", "wk_rest_1"), "anna", None).await.unwrap();
+    catalog
+        .put(&stream("web", "events", ", pixel: { keys: [wk_web_01] }"), "anna", None)
+        .await
+        .unwrap();
+    let pixel = ", pixel: { keys: [wk_shop_1], topic: shop.web, invalid_topic: refused }";
+    catalog.put(&stream("shop", "\"shop.*\"", pixel), "anna", None).await.unwrap();
+    catalog.put(&stream("rest", "\"*\"", ""), "anna", None).await.unwrap();
     catalog.put(&yaml("orders", "orders/"), "anna", None).await.unwrap();
     let snapshot = catalog.snapshot().await.unwrap();
     let of_topic = |topic: &str| {
@@ -229,12 +233,14 @@ pub async fn a_stream_is_found_by_its_topic_and_by_its_key(catalog: Arc<dyn Plan
     assert_eq!(routed(&*catalog, "orders/1").await.unwrap(), "orders");
     assert!(routed(&*catalog, "elsewhere").await.is_err(), "a stream takes no objects");
 
-    let error = failed(catalog.put(&stream("late", "events", "wk_late_1"), "anna", None).await);
+    let pixel = ", pixel: { keys: [wk_late_1] }";
+    let error = failed(catalog.put(&stream("late", "events", pixel), "anna", None).await);
     assert!(
         error.to_string().contains("topic `events` is the same as that of source web"),
         "{error}"
     );
-    let error = failed(catalog.put(&stream("late", "late", "wk_web_01"), "anna", None).await);
+    let pixel = ", pixel: { keys: [wk_web_01] }";
+    let error = failed(catalog.put(&stream("late", "late", pixel), "anna", None).await);
     assert!(error.to_string().contains("write key `wk_web_01`"), "{error}");
 }
 

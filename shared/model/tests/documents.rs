@@ -336,3 +336,56 @@ fn numbers_that_json_has_not_are_refused(#[case] number: &str) {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("write them as text"), "{found:?}");
 }
+
+const STREAM: &str = r#"source: web
+version: 1
+owner: data@example.com
+kind: kafka
+stream:
+  topics: [events, "shop.*"]
+  pixel:
+    keys: [wk_0123456789]
+    topic: shop.web
+    invalid_topic: refused
+table: {database: shop, name: events}
+"#;
+
+#[test]
+fn the_good_stream_is_good() {
+    assert_eq!(problems(STREAM), Vec::<String>::new());
+}
+
+#[rstest]
+#[case(
+    "topic: shop.web",
+    "topic: other",
+    "stream.pixel.topic: `other` is none of `stream.topics`: nobody would read its events; name it there"
+)]
+#[case(
+    "    invalid_topic: refused\n",
+    "",
+    "stream.pixel.invalid_topic: `shop.web.invalid` is one of `stream.topics`: refused events would be taken for events; name another, or write narrower `topics`"
+)]
+#[case(
+    "invalid_topic: refused",
+    "invalid_topic: events",
+    "stream.pixel.invalid_topic: `events` is one of `stream.topics`: refused events would be taken for events; name another, or write narrower `topics`"
+)]
+#[case(
+    "topic: shop.web",
+    "topic: 'shop.*'",
+    "stream.pixel.topic: `shop.*` is no name of a topic; name one without `*`"
+)]
+#[case(
+    "topic: shop.web",
+    "topic: shop.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "stream.pixel.topic: a topic of the pixel has at most 120 characters"
+)]
+fn a_stream_that_cannot_work_is_refused(
+    #[case] good: &str,
+    #[case] bad: &str,
+    #[case] expected: &str,
+) {
+    assert_eq!(STREAM.matches(good).count(), 1, "{good}");
+    assert_eq!(problems(&STREAM.replace(good, bad)), [expected]);
+}

@@ -211,6 +211,10 @@ fn fit(pattern: &str, topic: &str) -> Option<usize> {
     Some(pattern.len() - rest.len())
 }
 
+/// Most letters of a topic that the pixel writes to: its name begins the group of a
+/// message of SQS, which has 128.
+const MOST_OF_PIXEL: usize = 120;
+
 /// Whether Kafka takes the name of a topic.
 fn is_topic(name: &str) -> bool {
     let is_named = !name.is_empty() && name.len() <= 249 && name != "." && name != "..";
@@ -298,9 +302,30 @@ fn check_pixel(pixel: &Pixel, stream: &Stream, found: &mut Found) {
         ("stream.pixel.topic", stream.event_topic().map(str::to_owned)),
         ("stream.pixel.invalid_topic", stream.invalid_topic()),
     ] {
-        if let Some(topic) = topic.filter(|topic| !is_topic(topic)) {
+        let Some(topic) = topic else { continue };
+        if !is_topic(&topic) {
             found.add(path, format!("`{topic}` is no name of a topic; name one without `*`"));
+        } else if topic.len() > MOST_OF_PIXEL {
+            found.add(path, format!("a topic of the pixel has at most {MOST_OF_PIXEL} characters"));
         }
+    }
+    let fitting = |topic: &str| is_topic(topic) && stream.fit(topic).is_some();
+    if let Some(topic) = stream.event_topic().filter(|topic| is_topic(topic) && !fitting(topic)) {
+        found.add(
+            "stream.pixel.topic",
+            format!(
+                "`{topic}` is none of `stream.topics`: nobody would read its events; name it there"
+            ),
+        );
+    }
+    if let Some(topic) = stream.invalid_topic().filter(|topic| fitting(topic)) {
+        found.add(
+            "stream.pixel.invalid_topic",
+            format!(
+                "`{topic}` is one of `stream.topics`: refused events would be taken for events; \
+                 name another, or write narrower `topics`"
+            ),
+        );
     }
     if pixel.max_event_bytes == 0 || pixel.max_event_bytes > 900_000 {
         found.add(

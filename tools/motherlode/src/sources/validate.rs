@@ -24,6 +24,7 @@ pub fn run(files: &[PathBuf], ui: &Ui) -> anyhow::Result<()> {
         {
             problems.push(Problem { path, message: problem });
         }
+        problems.extend(checked.iter().flat_map(schemas));
         let is_valid = problems.is_empty();
         match &checked {
             Ok(document) if is_valid => lines.push_str(&format!(
@@ -56,6 +57,21 @@ pub fn run(files: &[PathBuf], ui: &Ui) -> anyhow::Result<()> {
     ))
 }
 
+/// JSON Schemas of events that the pixel could not use: it would refuse every event
+/// of that name.
+fn schemas(document: &SourceDocument) -> Vec<Problem> {
+    let pixel = document.stream.as_ref().and_then(|stream| stream.pixel.as_ref());
+    let schemas = pixel.into_iter().flat_map(|pixel| &pixel.schemas);
+    let problem = |(name, schema): (&String, &Value)| {
+        let error = jsonschema::validator_for(schema).err()?;
+        Some(Problem {
+            path: format!("stream.pixel.schemas.{name}"),
+            message: format!("is no JSON Schema that can be used: {error}"),
+        })
+    };
+    schemas.filter_map(problem).collect()
+}
+
 /// The text of a document.
 pub fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display())).hint(
@@ -69,7 +85,10 @@ pub fn document(file: &Path) -> anyhow::Result<SourceDocument> {
     checked
         .and_then(|document| {
             transform::check(&document)?;
-            Ok(document)
+            match schemas(&document).into_iter().next() {
+                Some(problem) => Err(anyhow::anyhow!("{problem}")),
+                None => Ok(document),
+            }
         })
         .with_context(|| format!("{} is no valid source document", file.display()))
         .hint(|| {
@@ -91,6 +110,26 @@ mod tests {
         assert_eq!(paths, ["source", "version", "columns"]);
         let error = run(&[file], &Ui::new(true)).unwrap_err();
         assert_eq!(error.to_string(), "1 of 1 documents are not valid");
+    }
+
+    #[test]
+    fn a_schema_that_cannot_be_used_is_a_problem() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("web.yaml");
+        let text = |schema: &str| {
+            format!(
+                "source: web\nversion: 1\nowner: me\nkind: kafka\nstream:\n  topics: [events]\n  pixel:\n    \
+                 keys: [wk_web_0001]\n    schemas: {{ Bought: {schema} }}\ntable: {{database: d, name: t}}\n"
+            )
+        };
+        std::fs::write(&file, text("{ type: object }")).unwrap();
+        document(&file).unwrap();
+        for schema in ["{ type: text }", "{ pattern: '(' }", "{ $ref: 'https://example.com/a' }"] {
+            std::fs::write(&file, text(schema)).unwrap();
+            let error = format!("{:#}", document(&file).unwrap_err());
+            assert!(error.contains("stream.pixel.schemas.Bought: is no JSON Schema"), "{error}");
+            assert!(run(std::slice::from_ref(&file), &Ui::new(true)).is_err());
+        }
     }
 
     #[test]

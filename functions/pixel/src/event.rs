@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 use model::document::Address;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::facts;
+use crate::facts::{self, Visitor};
 
 /// Most characters of an id or a name: longer ones are somebody's mistake.
 const MAX_ID: usize = 512;
@@ -36,6 +36,8 @@ pub struct Event {
     pub key: String,
     /// The anonymous id that the sender gave it.
     pub anonymous_id: Option<String>,
+    /// Whether a crawler made it.
+    pub bot: bool,
 }
 
 /// What is known of the request that an event came with.
@@ -53,12 +55,12 @@ pub struct Arrival<'a> {
     pub address: Option<&'a str>,
     /// What is kept of an address, also of one that an event names.
     pub policy: Address,
-    /// `User-Agent`.
-    pub user_agent: Option<&'a str>,
-    /// What else is known, for `request`.
-    pub facts: &'a RawValue,
+    /// What the request says of whoever sent it.
+    pub visitor: &'a Visitor<'a>,
     /// Members of the batch's `context`, for events that lack them.
     pub context: Option<&'a Members>,
+    /// Members of the batch's `integrations`, for events that lack them.
+    pub integrations: Option<&'a Members>,
 }
 
 /// Why an event is not taken.
@@ -138,9 +140,6 @@ impl Event {
             })?,
             _ => text("name").map_err(refused)?.unwrap_or(*kind),
         };
-        if *kind == "alias" && text("previousId").map_err(refused)?.is_none() {
-            return Err(refused("an alias has a `previousId`".to_owned()));
-        }
         if *kind == "group" && values.get("groupId").is_none_or(Value::is_null) {
             return Err(refused("a group has a `groupId`".to_owned()));
         }
@@ -151,29 +150,48 @@ impl Event {
         }
         let user = text("userId").map_err(refused)?;
         let anonymous = text("anonymousId").map_err(refused)?;
+        if *kind == "alias" && text("previousId").map_err(refused)?.is_none() {
+            // Segment's library for browsers names none: it is who the visitor was until now.
+            let Some(anonymous) = anonymous else {
+                let reason = "an alias has a `previousId`, or an `anonymousId` in its place";
+                return Err(refused(reason.to_owned()));
+            };
+            set(&mut members, "previousId", anonymous);
+        }
         if anonymous.is_none() && user.is_none() {
             set(&mut members, "anonymousId", arrival.anonymous_id);
         }
         let key = anonymous.or(user).unwrap_or(arrival.anonymous_id).to_owned();
         let anonymous_id = anonymous.map(str::to_owned);
-        let moment =
-            |name: &str| values.get(name).and_then(Value::as_str).and_then(|text| time(text).ok());
+        let moment = |name: &str| values.get(name).and_then(moment);
         let sent_at = moment("sentAt").or(arrival.sent_at);
-        let original = moment("originalTimestamp").or_else(|| moment("timestamp"));
-        let original = original.or(sent_at).unwrap_or(arrival.at);
+        let is_given = |name: &&str| {
+            values.get(*name).is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
+        };
+        let given = ["originalTimestamp", "timestamp"].into_iter().find(is_given);
+        let read = given.and_then(moment);
+        let original = read.or_else(|| moment("timestamp")).or(sent_at).unwrap_or(arrival.at);
         set(&mut members, "type", kind);
         set(&mut members, "messageId", &id);
-        set(&mut members, "originalTimestamp", &iso(original));
+        match given.filter(|_| read.is_none()).and_then(|name| members.get(name).cloned()) {
+            // What cannot be read stays as it was sent: whoever reads it says so.
+            Some(sent) => drop(members.insert("originalTimestamp".to_owned(), sent)),
+            None => set(&mut members, "originalTimestamp", &iso(original)),
+        }
         set(&mut members, "timestamp", &iso(corrected(original, sent_at, arrival.at)));
         set(&mut members, "receivedAt", &iso(arrival.at));
         if let Some(sent_at) = sent_at {
             set(&mut members, "sentAt", &iso(sent_at));
         }
         set(&mut members, "source", arrival.source);
-        members.insert("request".to_owned(), arrival.facts.to_owned());
-        let context = context(members.remove("context"), arrival).map_err(refused)?;
-        members.insert("context".to_owned(), context);
-        Ok(Self { name: name.to_owned(), id, key, anonymous_id, members })
+        let surroundings = context(members.remove("context"), arrival).map_err(refused)?;
+        members.insert("context".to_owned(), surroundings.context);
+        members.insert("request".to_owned(), surroundings.facts);
+        if let Some(shared) = arrival.integrations {
+            share(&mut members, "integrations", shared);
+        }
+        let bot = surroundings.bot;
+        Ok(Self { name: name.to_owned(), id, key, anonymous_id, bot, members })
     }
 
     /// The event as it is kept.
@@ -185,8 +203,18 @@ impl Event {
     }
 }
 
+/// What surrounds an event.
+struct Surroundings {
+    /// Its `context`.
+    context: Box<RawValue>,
+    /// Its `request`.
+    facts: Box<RawValue>,
+    /// Whether a crawler made it.
+    bot: bool,
+}
+
 /// The event's own context, with what the batch and the request know and it lacks.
-fn context(own: Option<Box<RawValue>>, arrival: &Arrival<'_>) -> Result<Box<RawValue>, String> {
+fn context(own: Option<Box<RawValue>>, arrival: &Arrival<'_>) -> Result<Surroundings, String> {
     let own: Option<Members> = match own {
         None => None,
         Some(own) => serde_json::from_str(own.get()).map_err(|error| error.to_string())?,
@@ -201,15 +229,77 @@ fn context(own: Option<Box<RawValue>>, arrival: &Arrival<'_>) -> Result<Box<RawV
     // the server, and is kept as far as any address.
     let own = members.remove("ip");
     let own = own.map(|raw| serde_json::from_str::<String>(raw.get()).unwrap_or_default());
+    let is_elsewhere = own.is_some() && own.as_deref() != arrival.address;
     let address = own.as_deref().or(arrival.address);
     if let Some(kept) = address.and_then(|address| facts::address(arrival.policy, address)) {
         set(&mut members, "ip", &kept);
     }
-    if let Some(agent) = arrival.user_agent.filter(|_| !members.contains_key("userAgent")) {
+    let agent: Option<String> = of_json(members.get("userAgent").map(|raw| &**raw));
+    if let Some(agent) = arrival.visitor.agent.filter(|_| !members.contains_key("userAgent")) {
         set(&mut members, "userAgent", agent);
     }
-    let raw = serde_json::to_string(&members).and_then(RawValue::from_string);
-    raw.map_err(|error| error.to_string())
+    let facts = arrival.visitor.facts_of(agent.as_deref(), is_elsewhere);
+    let (bot, facts) = facts.map_err(|error| error.to_string())?;
+    let context = serde_json::value::to_raw_value(&members).map_err(|error| error.to_string())?;
+    Ok(Surroundings { context, facts, bot })
+}
+
+/// Gives a member of an event what the batch says of it for all, where it says nothing
+/// else itself.
+fn share(members: &mut Members, name: &str, shared: &Members) {
+    let mut own = match members.get(name).map(|own| serde_json::from_str(own.get())) {
+        None => Members::new(),
+        Some(Ok(own)) => Option::<Members>::unwrap_or_default(own),
+        Some(Err(_)) => return,
+    };
+    for (name, value) in shared {
+        own.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    // It is made of JSON.
+    if let Ok(raw) = serde_json::value::to_raw_value(&own) {
+        members.insert(name.to_owned(), raw);
+    }
+}
+
+/// The id of an event of which nothing else is looked at.
+#[must_use]
+pub fn id_of(raw: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(rename = "messageId")]
+        id: Option<Value>,
+    }
+    match serde_json::from_str::<Named>(raw.get()).ok()?.id? {
+        Value::String(id) => Some(id).filter(|id| !id.is_empty() && id.len() <= MAX_ID),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+/// An event as it may be kept when it is refused: with as much of the address in its
+/// context as the policy keeps. None where it is kept as it is.
+#[must_use]
+pub fn without_address(raw: &RawValue, policy: Address) -> Option<Box<RawValue>> {
+    let mut members: Members = of_json(Some(raw))?;
+    let context = context_without_address(members.get("context")?, policy)?;
+    members.insert("context".to_owned(), context);
+    serde_json::value::to_raw_value(&members).ok()
+}
+
+/// A `context` with as much of its address as the policy keeps. None where it is kept
+/// as it is.
+#[must_use]
+pub fn context_without_address(raw: &RawValue, policy: Address) -> Option<Box<RawValue>> {
+    if policy == Address::Keep {
+        return None;
+    }
+    let mut members: Members = of_json(Some(raw))?;
+    let named = members.remove("ip")?;
+    let named: Option<String> = of_json(Some(&*named));
+    if let Some(kept) = named.and_then(|named| facts::address(policy, &named)) {
+        set(&mut members, "ip", &kept);
+    }
+    serde_json::value::to_raw_value(&members).ok()
 }
 
 fn set(members: &mut Members, name: &str, text: &str) {
@@ -232,12 +322,39 @@ fn corrected(
     }
 }
 
-/// Reads a moment of RFC 3339.
-///
-/// # Errors
-/// When it is none.
-pub fn time(text: &str) -> chrono::ParseResult<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc))
+/// Reads a moment: RFC 3339, the same without a zone (UTC then), a day, or seconds or
+/// milliseconds since 1970.
+fn moment(value: &Value) -> Option<DateTime<Utc>> {
+    let moment = match value {
+        Value::String(text) => of_text(text)?,
+        Value::Number(number) => of_number(number.as_f64()?)?,
+        _ => return None,
+    };
+    // Others cannot be written as four digits, nor reckoned with.
+    (0..=9999).contains(&moment.year()).then_some(moment)
+}
+
+fn of_text(text: &str) -> Option<DateTime<Utc>> {
+    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+        return Some(moment.with_timezone(&Utc));
+    }
+    if let Ok(moment) = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z") {
+        return Some(moment.with_timezone(&Utc));
+    }
+    let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
+    let local = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+    let local = local.or_else(|| day().map(|day| day.and_time(NaiveTime::MIN)))?;
+    Some(local.and_utc())
+}
+
+fn of_number(number: f64) -> Option<DateTime<Utc>> {
+    // As seconds, that is the year 5138; as milliseconds, March 1973.
+    const LEAST_MS: f64 = 1e11;
+    let ms = if number.abs() < LEAST_MS { number * 1_000.0 } else { number };
+    #[expect(clippy::cast_possible_truncation, reason = "a part of a millisecond is not kept")]
+    let ms = ms.round() as i64;
+    DateTime::from_timestamp_millis(ms)
 }
 
 /// A moment as it is written in events: UTC, with milliseconds.
@@ -253,32 +370,34 @@ pub struct Batch {
     /// Its events.
     pub batch: Vec<Box<RawValue>>,
     /// When it was sent.
-    sent_at: Option<Box<RawValue>>,
+    pub sent_at: Option<Box<RawValue>>,
     /// What all of its events share.
-    context: Option<Box<RawValue>>,
+    pub context: Option<Box<RawValue>>,
+    /// Where all of its events are to go, of Segment's destinations.
+    pub integrations: Option<Box<RawValue>>,
     /// The key of its source.
     write_key: Option<Box<RawValue>>,
 }
 
 impl Batch {
-    /// When it was sent; none where it says nothing that can be read: its events are
-    /// not worth less for that.
-    #[must_use]
-    pub fn sent_at(&self) -> Option<DateTime<Utc>> {
-        time(&of_json::<String>(self.sent_at.as_deref())?).ok()
-    }
-
-    /// What all of its events share, where it is an object.
-    #[must_use]
-    pub fn context(&self) -> Option<Members> {
-        of_json(self.context.as_deref())
-    }
-
     /// The key of its source.
     #[must_use]
     pub fn write_key(&self) -> Option<String> {
         of_json(self.write_key.as_deref())
     }
+}
+
+/// The moment that a batch says; none where it says nothing that can be read: its
+/// events are not worth less for that.
+#[must_use]
+pub fn moment_of(raw: Option<&RawValue>) -> Option<DateTime<Utc>> {
+    moment(&of_json(raw)?)
+}
+
+/// What all events of a batch share, where it is an object.
+#[must_use]
+pub fn members_of(raw: Option<&RawValue>) -> Option<Members> {
+    of_json(raw)
 }
 
 fn of_json<T: serde::de::DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> {
@@ -289,21 +408,35 @@ fn of_json<T: serde::de::DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> 
 mod tests {
     use super::*;
 
-    const FACTS: &str = r#"{"bot":false}"#;
+    const SAFARI: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 \
+        (KHTML, like Gecko) Version/18.1 Safari/605.1.15";
+
+    fn time(text: &str) -> DateTime<Utc> {
+        moment(&text.into()).unwrap()
+    }
+
+    fn headers() -> http::HeaderMap {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("user-agent", "agent".parse().unwrap());
+        headers.insert("cloudfront-viewer-country", "DE".parse().unwrap());
+        headers
+    }
 
     fn read(text: &str, kind: Option<&str>) -> Result<Value, Refused> {
-        let facts: &RawValue = serde_json::from_str(FACTS).unwrap();
+        let headers = headers();
+        let visitor = Visitor::of(&headers).unwrap();
         let shared = serde_json::from_str(r#"{"library":{"name":"sdk"}}"#).unwrap();
+        let integrations = serde_json::from_str(r#"{"All":false,"Slack":true}"#).unwrap();
         let arrival = Arrival {
-            at: time("2026-11-23T10:00:10Z").unwrap(),
-            sent_at: Some(time("2026-11-23T11:00:05Z").unwrap()),
+            at: time("2026-11-23T10:00:10Z"),
+            sent_at: Some(time("2026-11-23T11:00:05Z")),
             source: "web",
             anonymous_id: "from-the-cookie",
             address: Some("203.0.113.9"),
             policy: Address::Truncate,
-            user_agent: Some("agent"),
-            facts,
+            visitor: &visitor,
             context: Some(&shared),
+            integrations: Some(&integrations),
         };
         let raw: &RawValue = serde_json::from_str(text).unwrap();
         let event = Event::read(raw, kind, &arrival)?;
@@ -344,7 +477,8 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_digits() {
-        let facts: &RawValue = serde_json::from_str(FACTS).unwrap();
+        let headers = http::HeaderMap::new();
+        let visitor = Visitor::of(&headers).unwrap();
         let arrival = Arrival {
             at: Utc::now(),
             sent_at: None,
@@ -352,9 +486,9 @@ mod tests {
             anonymous_id: "a",
             address: None,
             policy: Address::Keep,
-            user_agent: None,
-            facts,
+            visitor: &visitor,
             context: None,
+            integrations: None,
         };
         let raw: &RawValue =
             serde_json::from_str(r#"{"event":"x","properties":{"n":24.990000000000000001}}"#)
@@ -376,6 +510,104 @@ mod tests {
         assert_eq!(event["messageId"].as_str().unwrap().len(), 36);
         // It happened when it was sent.
         assert_eq!(event["timestamp"], "2026-11-23T10:00:10.000Z");
+    }
+
+    /// What a sender says of the time is read in the ways that senders have.
+    #[test]
+    fn moments_are_read_or_left_as_they_were_sent() {
+        let original = |timestamp: &str| {
+            let text = format!(r#"{{"type":"page","timestamp":{timestamp}}}"#);
+            read(&text, None).unwrap()["originalTimestamp"].clone()
+        };
+        for (sent, read) in [
+            ("1700000000000", "2023-11-14T22:13:20.000Z"),
+            ("1700000000", "2023-11-14T22:13:20.000Z"),
+            ("1700000000.25", "2023-11-14T22:13:20.250Z"),
+            (r#""2020-01-02T03:04:05""#, "2020-01-02T03:04:05.000Z"),
+            (r#""2020-01-02 03:04:05.678""#, "2020-01-02T03:04:05.678Z"),
+            (r#""2020-01-02T03:04:05+0200""#, "2020-01-02T01:04:05.000Z"),
+            (r#""2020-01-02""#, "2020-01-02T00:00:00.000Z"),
+            // It happened when it was sent.
+            (r#""""#, "2026-11-23T11:00:05.000Z"),
+            ("null", "2026-11-23T11:00:05.000Z"),
+        ] {
+            assert_eq!(original(sent), read, "{sent}");
+        }
+        for sent in [r#""yesterday""#, "{\"at\":1}", "1e300", "9e15", r#""+12345-01-01""#] {
+            let expected: Value = serde_json::from_str(sent).unwrap();
+            assert_eq!(original(sent), expected, "the view names it as a problem");
+        }
+        let both = r#"{"type":"page","originalTimestamp":"?","timestamp":"2026-11-23T11:00:00Z"}"#;
+        let both = read(both, None).unwrap();
+        assert_eq!(both["originalTimestamp"], "?");
+        assert_eq!(both["timestamp"], "2026-11-23T10:00:05.000Z");
+    }
+
+    #[test]
+    fn a_server_speaks_for_its_visitor() {
+        let event = |context: &str| {
+            let text = format!(r#"{{"type":"page","userId":"u","context":{context}}}"#);
+            read(&text, None).unwrap()
+        };
+        let server = event(&format!(r#"{{"userAgent":"{SAFARI}","ip":"198.51.100.7"}}"#));
+        let request = &server["request"];
+        assert_eq!(
+            (&request["browser"]["name"], &request["os"]["name"], &request["device"]["type"]),
+            (&"Safari".into(), &"Mac OSX".into(), &"desktop".into())
+        );
+        assert_eq!(request.get("country"), None, "it is that of the server");
+        assert_eq!(server["context"]["userAgent"], SAFARI);
+        let crawler = event(r#"{"userAgent":"Googlebot/2.1"}"#);
+        assert_eq!(crawler["request"]["bot"], true);
+        assert_eq!(crawler["request"]["country"], "DE");
+        // Its own address, or none at all.
+        for context in [r#"{"ip":"203.0.113.9"}"#, "{}"] {
+            assert_eq!(event(context)["request"]["country"], "DE", "{context}");
+        }
+    }
+
+    #[test]
+    fn integrations_of_a_batch_are_shared() {
+        let event = read(r#"{"type":"page"}"#, None).unwrap();
+        assert_eq!(event["integrations"], serde_json::json!({"All": false, "Slack": true}));
+        let event = read(r#"{"type":"page","integrations":{"All":true}}"#, None).unwrap();
+        assert_eq!(event["integrations"], serde_json::json!({"All": true, "Slack": true}));
+        let event = read(r#"{"type":"page","integrations":"none"}"#, None).unwrap();
+        assert_eq!(event["integrations"], "none");
+    }
+
+    /// As `analytics-next` sends it.
+    #[test]
+    fn an_alias_without_a_former_id_is_of_the_anonymous_one() {
+        let event = read(r#"{"type":"alias","userId":"u","anonymousId":"a"}"#, None).unwrap();
+        assert_eq!((&event["userId"], &event["previousId"]), (&"u".into(), &"a".into()));
+    }
+
+    #[test]
+    fn a_refused_event_keeps_no_more_of_an_address_than_any_other() {
+        let kept = |policy, text: &str| {
+            let raw: &RawValue = serde_json::from_str(text).unwrap();
+            without_address(raw, policy).map(|raw| raw.get().to_owned())
+        };
+        let event = r#"{"type":"buy","context":{"ip":"198.51.100.7","n":1.50}}"#;
+        let truncated = r#"{"context":{"ip":"198.51.100.0","n":1.50},"type":"buy"}"#;
+        assert_eq!(kept(Address::Truncate, event).as_deref(), Some(truncated));
+        let dropped = r#"{"context":{"n":1.50},"type":"buy"}"#;
+        assert_eq!(kept(Address::Drop, event).as_deref(), Some(dropped));
+        assert_eq!(kept(Address::Keep, event), None);
+        for other in [r#"{"type":"buy"}"#, r#"{"context":{}}"#, r#"{"context":[]}"#, "7"] {
+            assert_eq!(kept(Address::Drop, other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_id_alone_is_read_of_what_is_too_large() {
+        let id = |text: &str| id_of(serde_json::from_str(text).unwrap());
+        assert_eq!(id(r#"{"type":"page","messageId":"m1","more":[1]}"#).as_deref(), Some("m1"));
+        assert_eq!(id(r#"{"messageId":12}"#).as_deref(), Some("12"));
+        for none in [r#"{"messageId":{}}"#, r#"{"messageId":""}"#, "{}", "7"] {
+            assert_eq!(id(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -50,19 +50,63 @@ struct Device<'a> {
     brand: &'a str,
 }
 
+/// What a request says of whoever sent it.
+#[derive(Debug)]
+pub struct Visitor<'a> {
+    /// `User-Agent`.
+    pub agent: Option<&'a str>,
+    /// Whether that is a crawler's.
+    pub bot: bool,
+    /// What is written as `request`.
+    pub facts: Box<RawValue>,
+    country: Option<&'a str>,
+    referrer: Option<&'a str>,
+}
+
+impl<'a> Visitor<'a> {
+    /// What these headers say.
+    ///
+    /// # Errors
+    /// Never: everything is text.
+    pub fn of(headers: &'a HeaderMap) -> serde_json::Result<Self> {
+        let agent = text(headers, "user-agent");
+        let (country, referrer) = (country(headers), text(headers, "referer"));
+        let (bot, facts) = facts(agent.unwrap_or_default(), country, referrer)?;
+        Ok(Self { agent, bot, facts, country, referrer })
+    }
+
+    /// The same for an event that speaks for somebody else: what it names as the
+    /// visitor's agent counts, and the country is not that of one who is elsewhere.
+    ///
+    /// # Errors
+    /// Never: everything is text.
+    pub fn facts_of(
+        &self,
+        agent: Option<&str>,
+        is_elsewhere: bool,
+    ) -> serde_json::Result<(bool, Box<RawValue>)> {
+        let agent = agent.filter(|agent| !agent.is_empty()).or(self.agent);
+        if agent == self.agent && !is_elsewhere {
+            return Ok((self.bot, self.facts.clone()));
+        }
+        let country = self.country.filter(|_| !is_elsewhere);
+        facts(agent.unwrap_or_default(), country, self.referrer)
+    }
+}
+
 /// Whether a `User-Agent` is a crawler's, and what is written as `request`.
-///
-/// # Errors
-/// Never: everything is text.
-pub fn of(headers: &HeaderMap) -> serde_json::Result<(bool, Box<RawValue>)> {
-    let agent = text(headers, "user-agent").unwrap_or_default();
+fn facts(
+    agent: &str,
+    country: Option<&str>,
+    referrer: Option<&str>,
+) -> serde_json::Result<(bool, Box<RawValue>)> {
     let agent = &agent[..agent.floor_char_boundary(MAX_AGENT)];
     let parsed = Parser::new().parse(agent).unwrap_or_default();
     let bot = parsed.category == "crawler" || is_a_program(agent);
     let facts = Facts {
         bot,
-        country: country(headers),
-        referrer: text(headers, "referer"),
+        country,
+        referrer,
         browser: Named { name: known(parsed.name), version: known(parsed.version) },
         os: Named { name: known(parsed.os), version: known(&parsed.os_version) },
         device: device(agent, parsed.category),
@@ -157,8 +201,8 @@ mod tests {
         headers.insert("user-agent", agent.parse().unwrap());
         headers.insert("cloudfront-viewer-country", "DE".parse().unwrap());
         headers.insert("referer", "https://example.com/".parse().unwrap());
-        let (bot, facts) = of(&headers).unwrap();
-        (bot, serde_json::from_str(facts.get()).unwrap())
+        let visitor = Visitor::of(&headers).unwrap();
+        (visitor.bot, serde_json::from_str(visitor.facts.get()).unwrap())
     }
 
     #[test]

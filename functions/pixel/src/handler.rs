@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use catalog::Registered;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -21,13 +23,18 @@ use crate::body::{self, BodyError};
 use crate::context::Context;
 use crate::durable::{Batch, Kept};
 use crate::event::{self, Arrival, Event, Members};
-use crate::{cookie, facts, key};
+use crate::facts::{self, Visitor};
+use crate::{cookie, key};
 
 /// Most bytes of a body: what a function gets (6 MB), decompressed too.
 const MAX_BODY: u32 = 6 * 1024 * 1024;
 
 /// Most events of a body: what is answered of each must fit into an answer, too.
 const MAX_EVENTS: usize = 10_000;
+
+/// Most bytes of the events of a body, once each has what all of them share: some
+/// hundreds of bytes of gzip may ask for hundreds of megabytes otherwise.
+const MAX_TAKEN: usize = 4 * MAX_BODY as usize;
 
 /// Most bytes of a refused event in the topic of invalid events; brokers take a little
 /// over 1 MB. What is larger lies in the bucket, and the topic says where.
@@ -39,7 +46,7 @@ pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let mut response = match (request.method(), path.as_str()) {
         (&Method::OPTIONS, _) => answer::empty(StatusCode::NO_CONTENT),
         (&Method::GET | &Method::HEAD, "/health") => answer::healthy(),
-        (&Method::GET | &Method::HEAD, "/pixel.js") => answer::tracker(),
+        (&Method::GET | &Method::HEAD, "/pixel.js") => answer::tracker(request.headers()),
         (&Method::HEAD, "/p.gif") => answer::gif(),
         (&Method::GET, "/p.gif") => pixel(context, &request).await,
         (&Method::POST, "/e") => collect(context, &request, None).await,
@@ -85,7 +92,7 @@ async fn pixel(context: &Context, request: &Request) -> Response<Body> {
         Ok(_) => data.into_owned(),
         Err(_) => serde_json::Value::from(data.as_ref()).to_string(),
     };
-    let outcome = take(context, request, data.as_bytes(), Some(None)).await;
+    let outcome = take(context, request, Ok(data.as_bytes()), Some(None)).await;
     match outcome {
         Ok(taken) => {
             let mut response = answer::gif();
@@ -104,19 +111,17 @@ async fn pixel(context: &Context, request: &Request) -> Response<Body> {
 async fn collect(context: &Context, request: &Request, kind: Option<&str>) -> Response<Body> {
     let encoding = facts::text(request.headers(), "content-encoding");
     let text = match body::read(request.body(), encoding, MAX_BODY) {
-        Ok(text) => text,
+        Ok(text) => Ok(text),
         Err(BodyError::TooLarge(limit)) => {
             let reason = format!("the body has more than {limit} bytes; send several batches");
             return answer::refused(StatusCode::PAYLOAD_TOO_LARGE, &reason);
         }
-        Err(BodyError::NotGzip(reason)) => {
-            let reason = format!("the body is no gzip: {reason}");
-            return answer::refused(StatusCode::BAD_REQUEST, &reason);
-        }
+        Err(BodyError::NotGzip(reason)) => Err(format!("the body is no gzip: {reason}")),
     };
-    match take(context, request, &text, kind.map(Some)).await {
+    let text = text.as_deref().map_err(|reason| Unreadable { bytes: request.body(), reason });
+    match take(context, request, text, kind.map(Some)).await {
         Ok(taken) => {
-            let mut response = answer::taken(&taken.rejected);
+            let mut response = answer::taken(taken.rejected);
             if let Some(cookie) = taken.cookie {
                 answer::with_cookie(&mut response, &cookie);
             }
@@ -136,11 +141,20 @@ struct Taken {
     cookie: Option<String>,
 }
 
+/// A body that cannot be read.
+#[derive(Clone, Copy)]
+struct Unreadable<'a> {
+    bytes: &'a [u8],
+    reason: &'a str,
+}
+
 /// What a body holds.
+#[derive(Default)]
 struct Content {
     events: Vec<Box<RawValue>>,
-    sent_at: Option<DateTime<Utc>>,
-    context: Option<Members>,
+    sent_at: Option<Box<RawValue>>,
+    context: Option<Box<RawValue>>,
+    integrations: Option<Box<RawValue>>,
     key: Option<String>,
 }
 
@@ -149,9 +163,10 @@ fn content(text: &[u8], kind: Option<Option<&str>>) -> serde_json::Result<Conten
     if kind.is_none() {
         let batch: event::Batch = serde_json::from_slice(text)?;
         return Ok(Content {
-            sent_at: batch.sent_at(),
-            context: batch.context(),
             key: batch.write_key(),
+            sent_at: batch.sent_at,
+            context: batch.context,
+            integrations: batch.integrations,
             events: batch.batch,
         });
     }
@@ -162,32 +177,35 @@ fn content(text: &[u8], kind: Option<Option<&str>>) -> serde_json::Result<Conten
     }
     let one: Box<RawValue> = serde_json::from_slice(text)?;
     let key = serde_json::from_str::<Keyed>(one.get()).ok().and_then(|keyed| keyed.write_key);
-    Ok(Content { events: vec![one], sent_at: None, context: None, key })
+    Ok(Content { events: vec![one], key, ..Content::default() })
 }
 
 async fn take(
     context: &Context,
     request: &Request,
-    text: &[u8],
+    text: Result<&[u8], Unreadable<'_>>,
     kind: Option<Option<&str>>,
 ) -> Result<Taken, Refusal> {
+    // What follows may wait for others: a client is never kept longer than this.
+    let end = Instant::now() + left(request);
     let headers = request.headers();
     let named = key::of(request.uri().query(), headers);
-    let (content, unreadable) = match content(text, kind) {
+    let (read, body) = match text {
+        Ok(text) => {
+            let read = content(text, kind);
+            (read.map_err(|error| format!("the body is not readable: {error}")), text)
+        }
+        Err(Unreadable { bytes, reason }) => (Err(reason.to_owned()), bytes),
+    };
+    let (content, unreadable) = match read {
         Ok(content) => (content, None),
-        // Of whoever has a key it is kept as the text that it is, among the invalid events.
-        Err(error) => match serde_json::value::to_raw_value(&String::from_utf8_lossy(text)) {
-            Ok(whole) if named.is_some() => {
-                let content =
-                    Content { events: vec![whole], sent_at: None, context: None, key: None };
-                (content, Some(unreadable(&error)))
-            }
-            _ => return Err(unreadable(&error)),
-        },
+        // Of whoever has a key it is kept as it is, among the invalid events.
+        Err(reason) if named.is_some() => (Content::default(), Some(reason)),
+        Err(reason) => return Err(refusal(StatusCode::BAD_REQUEST, &reason)),
     };
     if content.events.len() > MAX_EVENTS {
         let reason = format!("the batch has more than {MAX_EVENTS} events; send several");
-        return Err(Box::new(answer::refused(StatusCode::PAYLOAD_TOO_LARGE, &reason)));
+        return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, &reason));
     }
     let named = named.or_else(|| content.key.clone());
     let source = source_of(context, named.as_deref()).await?;
@@ -195,39 +213,44 @@ async fn take(
         return Err(unknown_key());
     };
     check_origin(pixel, headers)?;
-    let (bot, facts) = facts::of(headers).map_err(|_| Box::new(answer::unavailable()))?;
+    let visitor = Visitor::of(headers).map_err(|_| Box::new(answer::unavailable()))?;
     let known = pixel.cookie.as_ref().and_then(|cookie| cookie::id(headers, cookie));
     let anonymous = known.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned);
-    let is_unwanted = (bot && pixel.bots == Keep::Drop)
-        || (pixel.do_not_track == Keep::Drop && facts::wants_no_tracking(headers));
-    if is_unwanted {
+    if pixel.do_not_track == Keep::Drop && facts::wants_no_tracking(headers) {
         return Ok(Taken { rejected: Vec::new(), cookie: None });
     }
     let address = address_of(request);
+    let shared = event::members_of(content.context.as_deref());
+    let integrations = event::members_of(content.integrations.as_deref());
     let arrival = Arrival {
         at: now(context),
-        sent_at: content.sent_at,
+        sent_at: event::moment_of(content.sent_at.as_deref()),
         source: &source.document.source,
         anonymous_id: &anonymous,
         address: address.as_deref(),
         policy: pixel.address,
-        user_agent: facts::text(headers, "user-agent"),
-        facts: &facts,
-        context: content.context.as_ref(),
+        visitor: &visitor,
+        context: shared.as_ref(),
+        integrations: integrations.as_ref(),
     };
-    let mut sorted = sort(context, &source, pixel, &content.events, kind.flatten(), &arrival);
+    check_size(&content, &visitor)?;
+    let mut sorted = sort(context, &source, pixel, &content, kind.flatten(), &arrival);
+    if let Some(reason) = unreadable.as_deref().filter(|_| !is_unwanted(pixel, visitor.bot)) {
+        sorted.invalid.push(unreadable_body(reason, body, &arrival));
+    }
     // A page's script has an id of its own: pictures of the same visitor are to have it.
     let id = sorted.anonymous_id.as_deref().filter(|id| cookie::is_id(id)).unwrap_or(&anonymous);
-    let cookie = pixel.cookie.as_ref().map(|cookie| cookie::set(cookie, id));
-    let end = Instant::now() + left(request);
+    let is_dropped = sorted.dropped > 0 && sorted.records.is_empty();
+    let cookie = pixel.cookie.as_ref().filter(|_| !is_dropped);
+    let cookie = cookie.map(|cookie| cookie::set(cookie, id));
     keep_large(context, &mut sorted, &arrival, end).await?;
+    let (count, refused) = (sorted.records.len(), sorted.invalid.len());
     let batches = batches(stream, pixel, sorted.records, sorted.invalid);
-    let count = content.events.len() - sorted.rejected.len();
     match context.durable.keep(batches, end).await {
         Ok(kept) => {
-            context.count(&source.document.source, count, sorted.rejected.len(), kept);
-            if let Some(refusal) = unreadable {
-                return Err(refusal);
+            context.count(&source.document.source, count, refused, kept);
+            if let Some(reason) = unreadable {
+                return Err(refusal(StatusCode::BAD_REQUEST, &reason));
             }
         }
         Err(error) => {
@@ -243,9 +266,37 @@ async fn take(
     Ok(Taken { rejected: sorted.rejected, cookie })
 }
 
-fn unreadable(error: &serde_json::Error) -> Refusal {
-    let reason = format!("the body is not readable: {error}");
-    Box::new(answer::refused(StatusCode::BAD_REQUEST, &reason))
+fn refusal(status: StatusCode, reason: &str) -> Refusal {
+    Box::new(answer::refused(status, reason))
+}
+
+fn is_unwanted(pixel: &Pixel, bot: bool) -> bool {
+    bot && pixel.bots == Keep::Drop
+}
+
+/// Bytes that every event of a batch may be given by it.
+fn shared_bytes(content: &Content) -> usize {
+    let shared = [&content.context, &content.integrations];
+    shared.into_iter().flatten().map(|raw| raw.get().len()).sum()
+}
+
+/// Refuses a body whose events are too much together once each has what all of them
+/// share.
+fn check_size(content: &Content, visitor: &Visitor<'_>) -> Result<(), Refusal> {
+    let agent = visitor.agent.map_or(0, str::len);
+    let sent_at = content.sent_at.as_ref().map_or(0, |raw| raw.get().len());
+    let each = shared_bytes(content) + sent_at + agent + visitor.facts.get().len();
+    let own: usize = content.events.iter().map(|raw| raw.get().len()).sum();
+    let all = own.saturating_add(each.saturating_mul(content.events.len()));
+    if all <= MAX_TAKEN {
+        return Ok(());
+    }
+    let reason = format!(
+        "its {} events have {all} bytes together once each has the batch's context, and \
+         {MAX_TAKEN} are taken; send several batches, or a smaller context",
+        content.events.len()
+    );
+    Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, &reason))
 }
 
 /// The source of a write key.
@@ -288,12 +339,14 @@ struct Sorted {
     records: Vec<Record>,
     invalid: Vec<Record>,
     rejected: Vec<Rejected>,
+    /// Events of crawlers that the source does not want.
+    dropped: usize,
     /// The first anonymous id that a sender gave.
     anonymous_id: Option<String>,
 }
 
 /// A refused event as it is kept.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Invalid<'a> {
     reason: &'a str,
@@ -301,6 +354,15 @@ struct Invalid<'a> {
     source: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a RawValue>,
+    /// What its batch says of all of its events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a RawValue>,
+    /// When its batch says that it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_at: Option<&'a RawValue>,
+    /// A body that is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
     /// Where one lies that is too large to be here.
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<&'a str>,
@@ -310,6 +372,30 @@ impl Invalid<'_> {
     fn to_bytes(&self) -> Vec<u8> {
         // It is made of JSON.
         serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// A body that cannot be read, as it is kept: as text where it is one.
+fn unreadable_body(reason: &str, body: &[u8], arrival: &Arrival<'_>) -> Record {
+    let text = std::str::from_utf8(body).ok();
+    let event = text.and_then(|text| serde_json::value::to_raw_value(text).ok());
+    let invalid = Invalid {
+        reason: answer::cut(reason),
+        received_at: event::iso(arrival.at),
+        source: arrival.source,
+        body_base64: event.is_none().then(|| STANDARD.encode(body)),
+        event: event.as_deref(),
+        ..Invalid::default()
+    };
+    record(arrival, arrival.anonymous_id.to_owned(), invalid.to_bytes())
+}
+
+fn record(arrival: &Arrival<'_>, key: String, value: Vec<u8>) -> Record {
+    Record {
+        key: Some(key.into_bytes()),
+        value: Some(value),
+        timestamp_ms: arrival.at.timestamp_millis(),
+        ..Record::default()
     }
 }
 
@@ -344,8 +430,8 @@ async fn keep_large(
             reason: &format!("it has {bytes} bytes, and lies in a bucket"),
             received_at: event::iso(arrival.at),
             source: arrival.source,
-            event: None,
             object: Some(&place),
+            ..Invalid::default()
         };
         record.value = Some(invalid.to_bytes());
     }
@@ -356,17 +442,18 @@ fn sort(
     context: &Context,
     source: &Registered,
     pixel: &Pixel,
-    events: &[Box<RawValue>],
+    content: &Content,
     kind: Option<&str>,
     arrival: &Arrival<'_>,
 ) -> Sorted {
     let mut sorted = Sorted::default();
-    let timestamp_ms = arrival.at.timestamp_millis();
     // Every event that lacks it gets it: it counts for each.
-    let shared: usize = arrival.context.map_or(0, |members| {
-        members.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum()
-    });
-    for (index, raw) in events.iter().enumerate() {
+    let shared = shared_bytes(content);
+    let batch_context = content.context.as_deref();
+    let hidden =
+        batch_context.and_then(|context| event::context_without_address(context, arrival.policy));
+    let batch_context = hidden.as_deref().or(batch_context);
+    for (index, raw) in content.events.iter().enumerate() {
         let read = if raw.get().len().saturating_add(shared) > pixel.max_event_bytes as usize {
             let (has, most) = (raw.get().len(), pixel.max_event_bytes);
             let beside = match shared {
@@ -374,7 +461,7 @@ fn sort(
                 shared => format!(" beside the {shared} of its batch's context"),
             };
             let reason = format!("it has {has} bytes{beside}, and {most} are taken");
-            Err(event::Refused { id: None, reason })
+            Err(event::Refused { id: event::id_of(raw), reason })
         } else {
             Event::read(raw, kind, arrival).and_then(|event| {
                 match context.schemas.problem(source, pixel, &event.name, raw) {
@@ -383,19 +470,18 @@ fn sort(
                 }
             })
         };
-        let record = |key: String, value: Vec<u8>| Record {
-            key: Some(key.into_bytes()),
-            value: Some(value),
-            timestamp_ms,
-            ..Record::default()
-        };
+        let bot = read.as_ref().map_or(arrival.visitor.bot, |event| event.bot);
+        if is_unwanted(pixel, bot) {
+            sorted.dropped += 1;
+            continue;
+        }
         let written = read.and_then(|event| {
             let (id, key) = (event.id.clone(), event.key.clone());
             let anonymous = event.anonymous_id.clone();
             let bytes = event.into_bytes();
             let bytes = bytes
                 .map_err(|error| event::Refused { id: Some(id), reason: error.to_string() })?;
-            Ok((record(key, bytes), anonymous))
+            Ok((record(arrival, key, bytes), anonymous))
         });
         match written {
             Ok((record, anonymous)) => {
@@ -403,19 +489,23 @@ fn sort(
                 sorted.anonymous_id = sorted.anonymous_id.take().or(anonymous);
             }
             Err(refused) => {
+                let reason = answer::cut(&refused.reason);
+                let hidden = event::without_address(raw, arrival.policy);
                 let invalid = Invalid {
-                    reason: &refused.reason,
+                    reason,
                     received_at: event::iso(arrival.at),
                     source: arrival.source,
-                    event: Some(raw),
-                    object: None,
+                    event: Some(hidden.as_deref().unwrap_or(raw)),
+                    context: batch_context,
+                    sent_at: content.sent_at.as_deref(),
+                    ..Invalid::default()
                 };
                 let key = arrival.anonymous_id.to_owned();
-                sorted.invalid.push(record(key, invalid.to_bytes()));
+                sorted.invalid.push(record(arrival, key, invalid.to_bytes()));
                 sorted.rejected.push(Rejected {
                     index,
                     message_id: refused.id,
-                    reason: refused.reason,
+                    reason: reason.to_owned(),
                 });
             }
         }
@@ -452,7 +542,8 @@ fn batches(
     batches
 }
 
-/// The visitor's address: the edge's own word, or that of the gateway.
+/// Where the gateway was called from: the visitor's address, or that of an edge before
+/// it. What headers say of it could be anybody's word, so it is not read.
 fn address_of(request: &Request) -> Option<String> {
     match request.request_context_ref()? {
         RequestContext::ApiGatewayV2(gateway) => gateway.http.source_ip.clone(),

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::function::Function;
 use crate::http;
+use crate::kafka_batch::PAYLOAD_LIMIT;
 
 /// Most bytes of a request's body.
 const MAX_BODY: usize = 10 * 1024 * 1024;
@@ -40,9 +41,23 @@ impl Gateway {
         let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
             return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
         };
-        let event = event(&self.address, &head, &body.to_bytes());
-        match self.function.invoke(event.to_string().into()).await {
-            Ok(answer) => response(&answer),
+        let event = event(&self.address, &head, &body.to_bytes()).to_string();
+        // What a function is given and what it answers, a body as base64 or as text within
+        // JSON (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+        if event.len() > PAYLOAD_LIMIT {
+            return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+        }
+        match self.function.invoke(event.into()).await {
+            Ok(answer) if answer.len() <= PAYLOAD_LIMIT => response(&answer),
+            Ok(answer) => {
+                tracing::error!(
+                    function = self.function.options.name,
+                    bytes = answer.len(),
+                    limit = PAYLOAD_LIMIT,
+                    "a function answers more than Lambda carries"
+                );
+                message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+            }
             Err(_) => message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         }
     }

@@ -1,7 +1,9 @@
 //! Every way of sending, and everything that is refused.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::lane::{Lane, Setup, Spill};
@@ -36,7 +38,7 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
         "context": {"library": {"name": "sdk"}},
         "batch": [
             {"type": "track", "event": "A", "messageId": "b-1", "anonymousId": "v1"},
-            {"type": "buy", "messageId": "b-2"},
+            {"type": "buy", "messageId": "b-2", "context": {"ip": "198.51.100.7"}},
             {"type": "track", "event": "Priced", "messageId": "b-3", "properties": {"prize": 1}},
             {"type": "track", "event": "Priced", "messageId": "b-4", "properties": {"price": 1}},
             {"type": "track", "event": "Long", "messageId": "b-5", "properties": {"text": "x".repeat(3_000)}},
@@ -54,6 +56,7 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
     ]) {
         assert!(one["reason"].as_str().unwrap().contains(reason), "{one}");
     }
+    assert_eq!(rejected[2]["messageId"], "b-5", "also of what is too large to be read");
 
     // A beacon: text, the key in the address, no preflight; a compressed one.
     let event = |id: &str| json!({"batch": [{"type": "page", "messageId": id}]}).to_string();
@@ -104,6 +107,11 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
         invalid.iter().map(|one| one["event"]["messageId"].as_str().unwrap()).collect();
     assert_eq!(ids, ["b-2", "b-3", "b-5"], "refused events are kept whole");
     assert_eq!(invalid[2]["event"]["properties"]["text"].as_str().unwrap().len(), 3_000);
+    for one in &invalid {
+        assert_eq!(one["context"], batch["context"], "and with what their batch says of them");
+        assert_eq!(one["sentAt"], batch["sentAt"]);
+    }
+    assert_eq!(invalid[0]["event"]["context"]["ip"], "198.51.100.0", "but for the address");
 
     // What is no request of ours.
     let answer = |method: &'static str, path: &'static str, body: &'static str| {
@@ -118,6 +126,13 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
     assert_eq!(answer("POST", "/v1/batch", "{").await.status(), 400);
     let kept = lane.topic("events.invalid", 1).await.concat();
     assert_eq!(kept.last().unwrap()["event"], "{", "what cannot be read is kept of whom we know");
+    let broken = b"\x1f\x8b\x08no gzip\xff";
+    let request = lane.request("POST", "/e?k=wk_web_0001").body(broken[..].into()).unwrap();
+    assert_eq!(lane.send(request).await.status(), 400);
+    let kept = lane.topic("events.invalid", 1).await.concat();
+    let last = kept.last().unwrap();
+    assert_eq!(STANDARD.decode(last["bodyBase64"].as_str().unwrap()).unwrap(), broken);
+    assert!(last["reason"].as_str().unwrap().contains("no gzip"), "{last}");
     assert_eq!(answer("POST", "/v1/nothing?k=wk_web_0001", "{}").await.status(), 404);
     assert_eq!(answer("GET", "/nothing", "").await.status(), 404);
     assert_eq!(answer("PUT", "/e", "").await.status(), 405);
@@ -125,16 +140,37 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
     assert_eq!(answer("OPTIONS", "/v1/batch", "").await.status(), 204);
     let tracker = answer("GET", "/pixel.js", "").await;
     assert_eq!(tracker.body(), include_str!("../../tracker/pixel.js"));
+    assert_eq!(tracker.headers()["vary"], "accept-encoding, origin");
+    let request = lane.request("GET", "/pixel.js").header("accept-encoding", "gzip, br");
+    let zipped = lane.send(request.body(Default::default()).unwrap()).await;
+    assert_eq!(zipped.headers()["content-encoding"], "gzip");
+    assert!(zipped.body().len() < 4_096, "{}", zipped.body().len());
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&zipped.body()[..]).read_to_string(&mut text).unwrap();
+    assert_eq!(text, include_str!("../../tracker/pixel.js"));
     let head = answer("HEAD", "/pixel.js", "").await;
     assert!(head.status() == 200 && head.body().is_empty());
     let large = format!(r#"{{"batch":["{}"]}}"#, "x".repeat(6 * 1024 * 1024));
     let request = lane.request("POST", "/e?k=wk_web_0001").header("content-encoding", "gzip");
     let answer = lane.send(request.body(gzip(&large).into()).unwrap()).await;
     assert_eq!(answer.status(), 413, "a bomb");
+    // Bytes come to a function as base64.
+    let request = lane.request("POST", "/e?k=wk_web_0001").body(vec![b' '; 5_000_000].into());
+    assert_eq!(lane.send(request.unwrap()).await.status(), 413, "more than a function is given");
     let many = format!(r#"{{"batch":[1{}]}}"#, ",1".repeat(10_000));
     let request = lane.request("POST", "/e?k=wk_web_0001");
     let answer = lane.send(request.body(many.into()).unwrap()).await;
     assert_eq!(answer.status(), 413, "more events than an answer may name");
+    let events = r#",{"type":"page"}"#.repeat(10_000);
+    let spread = format!(
+        r#"{{"context":{{"x":"{}"}},"batch":[{}]}}"#,
+        "a".repeat(30_000),
+        events.trim_start_matches(',')
+    );
+    let request = lane.request("POST", "/e?k=wk_strict_01");
+    let request = request.header("origin", "https://shop.example");
+    let answer = lane.send(request.body(gzip(&spread).into()).unwrap()).await;
+    assert_eq!(answer.status(), 413, "300 MB of some hundreds of bytes");
     assert_eq!(lane.ids().await, expected, "nothing of that is in Kafka");
 
     // Every event is given the context of its batch: it counts for each.
@@ -181,6 +217,15 @@ async fn whatever_is_answered_with_2xx_is_in_kafka_and_the_rest_says_why_not() {
     let answer = lane.send(request.body(body.into()).unwrap()).await;
     let cookie = answer.headers()["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("mid=script-1; "), "{cookie}");
+
+    // Whatever is refused, the answer is one that Lambda carries.
+    let bad: Vec<Value> = (0..10_000).map(|_| json!({"type": "\"".repeat(250)})).collect();
+    let body = gzip(&json!({"batch": bad}).to_string());
+    let request = lane.request("POST", "/e?k=wk_web_0001");
+    let answer = lane.send(request.body(body.into()).unwrap()).await;
+    assert_eq!(answer.status(), 200);
+    let answer: Value = serde_json::from_slice(answer.body()).unwrap();
+    assert_eq!(answer["rejected"].as_array().unwrap().len(), 10_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]

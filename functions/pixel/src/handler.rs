@@ -22,7 +22,7 @@ use crate::answer::{self, Rejected};
 use crate::body::{self, BodyError};
 use crate::context::Context;
 use crate::durable::{Batch, Kept};
-use crate::event::{self, Arrival, Event, Members};
+use crate::event::{self, Arrival, Event};
 use crate::facts::{self, Visitor};
 use crate::{cookie, key};
 

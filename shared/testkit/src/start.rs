@@ -31,6 +31,8 @@ pub struct Setup {
     /// The trigger of the function that takes records of Kafka, if it is there, and
     /// so many partitions of its topic.
     pub sink: Option<(KafkaSourceOptions, i32)>,
+    /// How the broker compresses what it keeps; as its producers have done, without.
+    pub compression: Option<&'static str>,
     /// Instances of the function that takes events over HTTP into the topic of the
     /// trigger, if it is there, with its drain and their places for what Kafka does
     /// not take.
@@ -55,6 +57,7 @@ impl Setup {
             reconcile: false,
             reconcile_seconds: None,
             sink: None,
+            compression: None,
             pixel: None,
             // An outage lasts as long as it lasts.
             drain_receives: 1000,
@@ -110,7 +113,11 @@ pub fn start(setup: &Setup) -> anyhow::Result<AttachedStack> {
         functions.push(sink);
         let events = TopicOptions { name: trigger.topic.clone(), partitions: *partitions };
         let invalid = TopicOptions { name: format!("{}.invalid", trigger.topic), partitions: 1 };
-        kafka = Some(KafkaOptions { topics: vec![events, invalid], ..KafkaOptions::default() });
+        kafka = Some(KafkaOptions {
+            topics: vec![events, invalid],
+            compression: setup.compression.map(str::to_owned),
+            ..KafkaOptions::default()
+        });
     }
     let mut buckets =
         vec![BucketOptions { name: "landing".to_owned(), notify: Some("mother".to_owned()) }];

@@ -9,7 +9,7 @@ use ledger::{PartitionRecord, PendingInsert};
 use model::{Run, StreamRecord, Token};
 use runtime::Deadline;
 
-use crate::lane::{Lane, NOW_MS, PARTITIONS, TOPIC, event, total, trigger};
+use crate::lane::{Lane, NOW_MS, PARTITIONS, RAW, TOPIC, event, total, trigger};
 
 const DOCUMENT: &str = "
 source: web
@@ -199,4 +199,60 @@ async fn an_insert_of_several_partitions_is_settled_for_all_of_them() {
         }
     }
     assert!(lane.partitions().await.iter().all(|record| !record.is_owing()));
+}
+
+/// A function died with an INSERT, and only a part of it is delivered again; the rest
+/// lies in Kafka as zstd, which nobody here can decode. It is settled all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_insert_whose_records_cannot_be_decoded_is_settled_by_its_offsets() {
+    // The function takes another topic: this test is the function.
+    let idle = KafkaSourceOptions { topic: "idle".to_owned(), ..trigger() };
+    let starting = Lane::start_compressing("sink-undecodable", &["ingestion"], idle, Some("zstd"));
+    let lane = starting.await;
+    lane.lake.register(RAW).await.unwrap();
+    let brokers = lane.lake.state.kafka.as_ref().unwrap().bootstrap.clone();
+    let admin = kafka::Admin::new(kafka::KafkaConfig::new(&brokers));
+    admin.create_topic(TOPIC, 1, 1, Duration::from_secs(20)).await.unwrap();
+    lane.send((0..10).map(event).collect()).await;
+    let delivered = |offsets: std::ops::Range<i64>| {
+        let records = offsets.map(|offset| {
+            let record = event(offset.unsigned_abs());
+            StreamRecord {
+                topic: Arc::from(TOPIC),
+                partition: 0,
+                offset,
+                timestamp_ms: record.timestamp_ms,
+                key: record.key,
+                value: record.value,
+                headers: record.headers.into_iter().collect(),
+            }
+        });
+        vec![Delivered { topic: TOPIC.into(), partition: 0, records: records.collect() }]
+    };
+    let ingest = &lane.lake.ingest;
+    let take = async |some| {
+        let taken = ingest.take(some, Deadline::none()).await;
+        assert!(taken.refused.is_empty(), "{:?}", taken.refused);
+    };
+    take(delivered(0..4)).await;
+    let known = lane.partitions().await.remove(0);
+    let run = Run { topic: TOPIC.to_owned(), partition: 0, start: 0, end: 10 };
+    let pending = PendingInsert {
+        token: Token::of_runs("web", 1, std::slice::from_ref(&run)),
+        runs: vec![run],
+        clusters: vec!["ingestion".to_owned()],
+        loaded_at_ms: ingest.clock.now_ms(),
+        config_version: 1,
+        until_ms: ingest.clock.now_ms() - 1,
+    };
+    let new = PartitionRecord::new("web", TOPIC, 0);
+    let record = PartitionRecord { revision: known.revision, pending: Some(pending), ..new };
+    ingest.partitions.put(&mut [record]).await.unwrap();
+
+    take(delivered(2..6)).await;
+    let known = lane.partitions().await.remove(0);
+    assert_eq!((known.pending.is_none(), known.done.as_slice()), (true, &[0..6][..]));
+    take(delivered(6..10)).await;
+    assert_eq!(lane.rows("ingestion", "raw").await, (10, 10));
+    assert_eq!(lane.partitions().await[0].counts.rows_read, 10);
 }

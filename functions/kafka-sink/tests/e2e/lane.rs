@@ -53,7 +53,18 @@ impl Lane {
         clusters: &'static [&'static str],
         trigger: KafkaSourceOptions,
     ) -> Self {
+        Self::start_compressing(name, clusters, trigger, None).await
+    }
+
+    /// The same, with a broker that compresses what it keeps.
+    pub async fn start_compressing(
+        name: &'static str,
+        clusters: &'static [&'static str],
+        trigger: KafkaSourceOptions,
+        compression: Option<&'static str>,
+    ) -> Self {
         let setup = Setup {
+            compression,
             clusters,
             reconcile: clusters.len() > 1,
             timeout_seconds: 20,

@@ -242,7 +242,14 @@ async fn a_source_says_whose_events_it_takes() {
     assert_eq!(send("stranger", ("origin", "https://elsewhere.example")).await, 403);
     assert_eq!(send("shop", ("origin", "https://shop.example")).await, 200);
     assert_eq!(send("app", ("dnt", "0")).await, 200);
-    assert_eq!(lane.ids_in("strict", 1).await, ["app", "shop"]);
+    // A server speaks for its visitors: each of them by the agent that it names.
+    let batch = json!({"batch": [
+        {"type": "page", "messageId": "crawler", "context": {"userAgent": "Googlebot/2.1"}},
+        {"type": "page", "messageId": "human"},
+    ]});
+    let answer = lane.post("/v1/batch?k=wk_strict_01", &batch).await;
+    assert_eq!(answer, (200, json!({"success": true})));
+    assert_eq!(lane.ids_in("strict", 1).await, ["app", "human", "shop"]);
 
     // More than a batch may have together: it is split by event.
     let events: Vec<Value> = (0..4)
@@ -254,5 +261,5 @@ async fn a_source_says_whose_events_it_takes() {
     let answer = lane.post("/v1/batch?k=wk_strict_01", &json!({"batch": events})).await;
     assert_eq!(answer, (200, json!({"success": true})));
     let ids = lane.ids_in("strict", 1).await;
-    assert_eq!(ids[2..], ["split-0", "split-1", "split-2", "split-3"]);
+    assert_eq!(ids[3..], ["split-0", "split-1", "split-2", "split-3"]);
 }

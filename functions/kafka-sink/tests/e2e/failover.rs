@@ -251,7 +251,8 @@ async fn an_insert_whose_records_cannot_be_decoded_is_settled_by_its_offsets() {
 
     take(delivered(2..6)).await;
     let known = lane.partitions().await.remove(0);
-    assert_eq!((known.pending.is_none(), known.done.as_slice()), (true, &[0..6][..]));
+    assert!(known.pending.is_none());
+    assert_eq!((known.done.len(), known.done.first()), (1, Some(&(0..6))));
     take(delivered(6..10)).await;
     assert_eq!(lane.rows("ingestion", "raw").await, (10, 10));
     assert_eq!(lane.partitions().await[0].counts.rows_read, 10);

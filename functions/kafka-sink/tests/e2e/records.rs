@@ -51,7 +51,7 @@ async fn a_record_is_kept_with_its_place_and_a_bad_one_is_put_aside() {
         assert_eq!(row["object"].as_str().unwrap(), format!("kafka://events/{partition}"));
     }
     let reasons: Vec<&str> = aside.iter().map(|row| row["reason"].as_str().unwrap()).collect();
-    for expected in ["no value", "no JSON object", "no UTF-8", "no JSON:"] {
+    for expected in ["no value", "no JSON object", "no UTF-8", "malformed JSON:"] {
         assert!(reasons.iter().any(|reason| reason.contains(expected)), "{expected}: {reasons:?}");
     }
     assert!(aside.iter().any(|row| row["raw"] == "7B2261223A2022FF227D"), "{aside:?}");

@@ -31,6 +31,8 @@ mod window;
 use std::io::Read;
 use std::sync::Arc;
 
+use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::ParquetMetaData;
 use model::Drift;
 use model::document::{Compression, Format};
 use window::FrontToBack;
@@ -101,6 +103,16 @@ pub struct RowGroup {
 /// [`DecodeError`] when the footer cannot be read.
 pub fn row_groups(ranges: &dyn RangeRead, name: &str) -> Result<Vec<RowGroup>, DecodeError> {
     parquet::row_groups(ranges, name)
+}
+
+/// The metadata of a Parquet file as [`open`] believes it, for whoever reads the file by
+/// the parquet crate alone: without dictionary pages that cannot be where they are said to
+/// be (PARQUET-1402).
+///
+/// # Errors
+/// [`ParquetError`] when the metadata contradicts itself.
+pub fn placed_dictionaries(metadata: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
+    self::parquet::placed(metadata)
 }
 
 /// The content of an object as [`open`] reads it: decompressed, within the

@@ -24,6 +24,8 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, RowGroups, RowSelection, RowSelector,
 };
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 
 use crate::arrow_rows::ArrowRows;
 use crate::fields::Fields;
@@ -77,6 +79,11 @@ pub(crate) fn row_groups(ranges: &dyn RangeRead, name: &str) -> Result<Vec<RowGr
             bytes: number(group.compressed_size()),
         })
         .collect())
+}
+
+/// The footer of a file without dictionary pages that cannot be where it says.
+pub(crate) fn placed(metadata: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
+    footer::placed(metadata)
 }
 
 /// A file whose columns can be read.

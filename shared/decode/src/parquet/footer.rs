@@ -98,7 +98,7 @@ pub(super) fn read(ranges: &dyn RangeRead, name: &str) -> Result<Footer, DecodeE
 /// The file without dictionary pages that cannot be where they are said to be. Old
 /// versions of parquet-mr wrote 0 where there is none, and the place of the dictionary
 /// as that of the data (PARQUET-1402).
-fn placed(metadata: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
+pub(super) fn placed(metadata: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
     let is_misplaced = |chunk: &ColumnChunkMetaData| {
         let place = chunk.dictionary_page_offset();
         place.is_some_and(|place| place <= 0 || place >= chunk.data_page_offset())

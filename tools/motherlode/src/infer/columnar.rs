@@ -24,8 +24,11 @@ use decode::{FieldOrigin, FieldRequest, Input, Limits, RangeRead, Request};
 use model::document::{Compression, Drift, Format};
 use model::{BatchPlan, ColumnType};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use parquet::basic::{ConvertedType, LogicalType};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::Type;
@@ -42,13 +45,23 @@ const WEIGHT: u64 = 128 * 1024 * 1024;
 /// What helps against a file that cannot be read.
 const DAMAGED: &str = "the file may be damaged or cut off: fetch it again";
 
+/// What a Parquet file says of itself, as far as it can be true.
+fn metadata(file: &Path) -> Result<ArrowReaderMetadata, ParquetError> {
+    let stated = ArrowReaderMetadata::load(&File::open(file)?, ArrowReaderOptions::new())?;
+    let placed = decode::placed_dictionaries(stated.metadata().as_ref().clone())?;
+    ArrowReaderMetadata::try_new(Arc::new(placed), ArrowReaderOptions::new())
+}
+
 /// Looks at the beginning of a Parquet file.
 pub fn parquet(file: &Path) -> anyhow::Result<Sample> {
     let reading = || format!("reading {} as Parquet", file.display());
     let most = sound(file).with_context(reading).hint(|| DAMAGED)?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file)?)
-        .with_context(reading)
-        .hint(|| DAMAGED)?;
+    let metadata = metadata(file).with_context(reading).hint(|| DAMAGED)?;
+    let open = || -> anyhow::Result<_> {
+        let file = File::open(file)?;
+        Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone()))
+    };
+    let builder = open()?;
     let nulls = null_counts(builder.metadata());
     let ranges = ranges(builder.metadata());
     let total = builder.metadata().file_metadata().num_rows();
@@ -62,7 +75,7 @@ pub fn parquet(file: &Path) -> anyhow::Result<Sample> {
     let others: Vec<usize> = (0..schema.fields().len()).filter(|place| !is_text(place)).collect();
     let others = ProjectionMask::roots(descriptor, others);
     let read = |mask: ProjectionMask| -> Result<RecordBatch, ArrowError> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file)?)?;
+        let builder = open().map_err(|error| ArrowError::ExternalError(error.into()))?;
         let reader = builder.with_projection(mask).with_limit(most).build()?;
         collect(&reader.schema(), reader)
     };

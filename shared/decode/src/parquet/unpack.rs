@@ -33,57 +33,25 @@ impl Packed {
     }
 
     /// The page with its content decompressed, of which its header claims so many bytes.
-    pub(super) fn unpack(self, page: Page, claimed: usize) -> Result<Page> {
-        Ok(match page {
-            Page::DataPage {
-                buf,
-                num_values,
-                encoding,
-                def_level_encoding,
-                rep_level_encoding,
-                statistics,
-            } => Page::DataPage {
-                buf: self.content(&buf, 0, claimed)?,
-                num_values,
-                encoding,
-                def_level_encoding,
-                rep_level_encoding,
-                statistics,
-            },
-            Page::DictionaryPage { buf, num_values, encoding, is_sorted } => Page::DictionaryPage {
-                buf: self.content(&buf, 0, claimed)?,
-                num_values,
-                encoding,
-                is_sorted,
-            },
+    pub(super) fn unpack(self, mut page: Page, claimed: usize) -> Result<Page> {
+        match &mut page {
+            Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } => {
+                *buf = self.content(buf, 0, claimed)?;
+            }
             Page::DataPageV2 {
                 buf,
-                num_values,
-                encoding,
-                num_nulls,
-                num_rows,
                 def_levels_byte_len,
                 rep_levels_byte_len,
-                is_compressed,
-                statistics,
+                is_compressed: true,
+                ..
             } => {
                 // The levels stand before what is compressed.
-                let levels = u64::from(def_levels_byte_len) + u64::from(rep_levels_byte_len);
-                let levels = usize::try_from(levels)?;
-                let buf = if is_compressed { self.content(&buf, levels, claimed)? } else { buf };
-                Page::DataPageV2 {
-                    buf,
-                    num_values,
-                    encoding,
-                    num_nulls,
-                    num_rows,
-                    def_levels_byte_len,
-                    rep_levels_byte_len,
-                    is_compressed,
-                    statistics,
-                }
+                let levels = u64::from(*def_levels_byte_len) + u64::from(*rep_levels_byte_len);
+                *buf = self.content(buf, usize::try_from(levels)?, claimed)?;
             }
-        })
+            Page::DataPageV2 { .. } => {}
+        }
+        Ok(page)
     }
 
     /// The first `plain` bytes as they are, and the others decompressed.

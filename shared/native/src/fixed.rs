@@ -64,6 +64,8 @@ fn write(
         (ColumnType::Float(64), DataType::Float64) => copy::<Float64Type>(sink, array),
         (ColumnType::BFloat16, DataType::Float32) => {
             for value in array.as_primitive::<Float32Type>().values() {
+                // Without its lower half, what says that it is no number may be gone.
+                let value = if value.is_nan() { f32::NAN } else { *value };
                 sink.out.extend_from_slice(&value.to_bits().to_le_bytes()[2..]);
             }
         }
@@ -211,4 +213,26 @@ where
     }
     sink.out.extend_from_slice(narrowed.to_byte_slice());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Float32Array, RecordBatch};
+
+    use super::*;
+    use crate::BlockEncoder;
+
+    /// The bits that tell it from an infinity may all be in the half that is left out.
+    #[test]
+    fn what_is_no_number_stays_none_in_sixteen_bits() {
+        let values = [f32::from_bits(0x7f80_0001), f32::INFINITY, 1.5];
+        let column: ArrayRef = Arc::new(Float32Array::from(values.to_vec()));
+        let batch = RecordBatch::try_from_iter([("c", column)]).unwrap();
+        let mut out = Vec::new();
+        let encoder = BlockEncoder::new([("c".to_owned(), ColumnType::BFloat16)]);
+        encoder.encode(&batch, &mut out).unwrap();
+        assert!(out.ends_with(&[0xc0, 0x7f, 0x80, 0x7f, 0xc0, 0x3f]), "{out:x?}");
+    }
 }
